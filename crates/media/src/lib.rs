@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Sniffs, probes and packages films.
+//!
+//! Everything about the packaged output follows from a file's tables: [`open`] reads those, and
+//! from then on the position of every output byte is known. [`Plan::manifests`] are final before a
+//! byte of media is read; [`package`] then carries the media over, once, in the file's order, in
+//! memory that does not grow with the file. Elementary streams are copied bit for bit.
+//!
+//! The caller brings a [`Source`] that reads ranges and a [`Store`] that writes parts.
+
+mod container;
+mod digest;
+mod error;
+mod movie;
+mod package;
+mod plan;
+mod probe;
+mod source;
+mod store;
+
+pub use container::{Container, sniff};
+pub use digest::content_digest;
+pub use error::MediaError;
+pub use movie::{Movie, Treatment, open};
+pub use package::{Options, Packaged, package};
+pub use plan::{Manifest, Output, Plan};
+pub use probe::{Probe, TrackKind, TrackProbe};
+pub use source::{FileSource, Source};
+pub use store::{DirectoryStore, FileWriter, Part, Store, Writer};

@@ -1,0 +1,69 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Container;
+
+/// What a file holds, as far as it is known without decoding it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// What the file is.
+    pub container: Container,
+    /// From the first to the end of the last sample that is shown. Absent where a recording does
+    /// not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// The video and audio tracks, in the file's order.
+    pub tracks: Vec<TrackProbe>,
+}
+
+impl Probe {
+    /// The first video track: the one that is shown.
+    pub fn video(&self) -> Option<&TrackProbe> {
+        self.tracks.iter().find(|track| track.kind == TrackKind::Video)
+    }
+}
+
+/// What a track carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackKind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// One track of a file. Fields that the file does not tell, or that its kind has not, are absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackProbe {
+    /// Picture or sound.
+    pub kind: TrackKind,
+    /// As in RFC 6381 (`avc1.64001f`), or the file's own code where that has no entry.
+    pub codec: String,
+    /// Its own length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Displayed width in pixels, before the rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Displayed height in pixels, before the rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Clockwise degrees by which players turn the picture: 0, 90, 180 or 270.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<u16>,
+    /// Frames a second, the mean where it varies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<f64>,
+    /// Samples a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Channels of sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u16>,
+    /// ISO 639-2, absent when undetermined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Mean bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bit_rate: Option<u64>,
+}

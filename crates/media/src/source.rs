@@ -1,0 +1,75 @@
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+/// Something that can be read by ranges: an object in a bucket, a file on disk.
+pub trait Source: Sync {
+    /// The whole length, known before anything is read.
+    fn size_bytes(&self) -> u64;
+
+    /// Exactly the bytes of `range`, which lies within the size. Fewer bytes are an error
+    /// (`UnexpectedEof`), never a short answer. Several reads may be in flight at a time.
+    fn read(&self, range: Range<u64>) -> impl Future<Output = io::Result<Bytes>> + Send;
+}
+
+/// How many used buffers a file keeps for the next read. Windows that are still being written pin
+/// theirs; more than a few mean that the reader's memory is elsewhere anyway.
+const KEPT_BUFFERS: usize = 8;
+
+/// A file on disk. It reads in place, without a thread pool: it serves the command line, the tests
+/// and the benchmark, where nothing else waits for the thread.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    size_bytes: u64,
+    /// Buffers that were handed out. One whose readers are all gone is filled again: it is warm in
+    /// the processor's cache, and it need not be zeroed.
+    buffers: Mutex<Vec<Bytes>>,
+}
+
+impl FileSource {
+    /// Opens the file for reading. Errors are those of the file system.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let size_bytes = file.metadata()?.len();
+        Ok(Self { file, size_bytes, buffers: Mutex::new(Vec::new()) })
+    }
+
+    fn buffer(&self, length: usize) -> BytesMut {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = buffers.iter().position(|buffer| buffer.len() == length && buffer.is_unique());
+        match idle.map(|index| buffers.swap_remove(index).try_into_mut()) {
+            Some(Ok(buffer)) => buffer,
+            _ => BytesMut::zeroed(length),
+        }
+    }
+
+    fn keep(&self, buffer: &Bytes) {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() == KEPT_BUFFERS {
+            buffers.remove(0);
+        }
+        buffers.push(buffer.clone());
+    }
+}
+
+impl Source for FileSource {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let mut buffer = self.buffer(length);
+        self.file.read_exact_at(&mut buffer, range.start)?;
+        let buffer = buffer.freeze();
+        self.keep(&buffer);
+        Ok(buffer)
+    }
+}
