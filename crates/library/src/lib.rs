@@ -1,1 +1,38 @@
-//! Placeholder.
+//! The records of Matinee and every transition between their states.
+//!
+//! Three tables belong to this crate: uploads, contents and videos. An *upload* is one person's act of
+//! sending a file. A *content* is what was sent, stored once however many people send it. A *video* is one
+//! person's listing of a content. What keeps them consistent spans all three, so one crate writes them, and
+//! every write is one conditional expression or one transaction that says what it presumes.
+
+mod content;
+mod contents;
+mod cursor;
+mod delete_video;
+mod digest;
+mod ids;
+mod item;
+mod lease;
+mod library;
+mod part_plan;
+mod timestamp;
+mod upload;
+mod uploads;
+mod video;
+mod videos;
+mod write;
+
+pub use content::{Content, ContentState, DigestPointer, Holder, Media, Streaming};
+pub use contents::Contents;
+pub use cursor::{Cursor, InvalidCursor, Page};
+pub use delete_video::DeleteVideoError;
+pub use digest::{ContentDigest, InvalidDigest};
+pub use ids::{ContentId, InvalidId, UploadId, UserId, VideoId};
+pub use lease::{Claim, Lease, LeaseToken};
+pub use library::{Library, Tables};
+pub use part_plan::{MAX_PARTS, MAX_SIZE_BYTES, PartPlan, SizeOutOfRange};
+pub use timestamp::Timestamp;
+pub use upload::{Checksum, Upload, UploadState};
+pub use uploads::{Created, Removed, Uploads};
+pub use video::{Video, VideoEdit};
+pub use videos::{EditVideoError, Videos};

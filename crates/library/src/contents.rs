@@ -1,0 +1,134 @@
+//! The table of contents, and the transitions that concern one content alone.
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::Client;
+
+use crate::content::{
+    Content, ContentState, DigestPointer, HOLDER_PREFIX, Holder, content_key, content_partition, digest_key,
+};
+use crate::digest::ContentDigest;
+use crate::ids::ContentId;
+use crate::item::{Item, from_item, string};
+use crate::lease::{Claim, Lease, LeaseToken, clear_lease};
+use crate::write::{Condition, Write, Written};
+
+/// The contents of everybody.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    client: Client,
+    table: String,
+}
+
+impl Contents {
+    /// The contents in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The content, as the last write left it. One round trip.
+    pub async fn get(&self, id: ContentId) -> anyhow::Result<Option<Content>> {
+        self.get_item(content_key(id)).await?.map(from_item).transpose()
+    }
+
+    /// Which content has these bytes, as the last write left it. One round trip.
+    pub async fn find(&self, digest: &ContentDigest) -> anyhow::Result<Option<DigestPointer>> {
+        self.get_item(digest_key(digest)).await?.map(from_item).transpose()
+    }
+
+    async fn get_item(&self, key: Item) -> anyhow::Result<Option<Item>> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("reading a content")?;
+        Ok(found.item)
+    }
+
+    /// Everybody who lists the content or will. The read is consistent: whoever joined before it began is in it. One
+    /// round trip for each megabyte of holders.
+    pub async fn holders(&self, id: ContentId) -> anyhow::Result<Vec<Holder>> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :holder)")
+            .expression_attribute_values(":pk", string(content_partition(id)))
+            .expression_attribute_values(":holder", string(HOLDER_PREFIX))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut holders = Vec::new();
+        while let Some(item) = pages.next().await {
+            holders.push(from_item(item.context("reading the holders of a content")?)?);
+        }
+        Ok(holders)
+    }
+
+    /// Takes the lease on a content that is processing, unless somebody else's is live. One round trip.
+    pub async fn claim(&self, id: ContentId, lease: &Lease) -> anyhow::Result<Claim<Content>> {
+        let condition = Condition::All(vec![is(ContentState::Processing), lease.is_free()]);
+        let write = lease.set_on(Write::update(&self.table, content_key(id), condition));
+        match write.send(&self.client).await? {
+            Written::Done(item) => Ok(Claim::Claimed(from_item(item.unwrap_or_default())?)),
+            Written::Refused(None) => Ok(Claim::Absent),
+            Written::Refused(Some(item)) => {
+                let found: Content = from_item(item)?;
+                Ok(if found.state == ContentState::Processing {
+                    Claim::Busy(found)
+                } else {
+                    Claim::Past(found)
+                })
+            }
+        }
+    }
+
+    /// Renews a lease that is still ours, even if it has run out since. One round trip. Answers whether it is ours; what the
+    /// holder of a lost lease does has no effect any more.
+    pub async fn renew(&self, id: ContentId, lease: &Lease) -> anyhow::Result<bool> {
+        let write = lease.set_on(Write::update(&self.table, content_key(id), processing_under(lease.token)));
+        Ok(matches!(write.send(&self.client).await?, Written::Done(_)))
+    }
+
+    /// Gives up the lease, so that a retry needn't wait for its end. One round trip. Nothing happens if it was lost.
+    pub async fn release(&self, id: ContentId, token: LeaseToken) -> anyhow::Result<()> {
+        let write = clear_lease(Write::update(&self.table, content_key(id), processing_under(token)));
+        write.send(&self.client).await?;
+        Ok(())
+    }
+
+    /// `failed → removing`, when every upload has been told. One round trip. Nothing happens in another state.
+    pub async fn remove_failed(&self, id: ContentId) -> anyhow::Result<()> {
+        let write = Write::update(&self.table, content_key(id), is(ContentState::Failed))
+            .set("state", state(ContentState::Removing));
+        write.send(&self.client).await?;
+        Ok(())
+    }
+
+    /// Deletes the record of a content in the state `removing`, when its objects are gone. One round trip. Nothing
+    /// happens in another state.
+    pub async fn delete(&self, id: ContentId) -> anyhow::Result<()> {
+        let write = Write::delete(&self.table, content_key(id), Some(is(ContentState::Removing)));
+        write.send(&self.client).await?;
+        Ok(())
+    }
+}
+
+/// That a content is in this state.
+pub(crate) fn is(content_state: ContentState) -> Condition {
+    Condition::Is("state", state(content_state))
+}
+
+/// That a content is processing under this lease.
+pub(crate) fn processing_under(token: LeaseToken) -> Condition {
+    Condition::All(vec![is(ContentState::Processing), token.is_held()])
+}
+
+/// A content's state as an attribute.
+pub(crate) fn state(content_state: ContentState) -> aws_sdk_dynamodb::types::AttributeValue {
+    string(content_state.as_str())
+}

@@ -1,0 +1,35 @@
+//! Records as DynamoDB items.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The item that holds this record.
+pub(crate) fn to_item(record: &impl Serialize) -> anyhow::Result<Item> {
+    serde_dynamo::to_item(record).context("a record does not fit an item")
+}
+
+/// The record that this item holds.
+pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> anyhow::Result<T> {
+    serde_dynamo::from_item(item).with_context(|| format!("an item is no {}", std::any::type_name::<T>()))
+}
+
+/// A value as a string attribute.
+pub(crate) fn string(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+/// A value as a number attribute.
+pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// A record as an attribute.
+pub(crate) fn nested(record: &impl Serialize) -> anyhow::Result<AttributeValue> {
+    serde_dynamo::to_attribute_value(record).context("a record does not fit an attribute")
+}
