@@ -1,0 +1,64 @@
+import './styles/main.css'
+
+import { render } from 'lit-html'
+import { Problem } from './api/problem'
+import { Router, type Route } from './router'
+import { safeRedirect, signInPath } from './redirect'
+import { session } from './session'
+import { showHeader } from './views/header'
+import { failure } from './views/notice'
+
+const routes: Route[] = [
+  { path: '/', title: 'Library', load: () => import('./pages/library') },
+  { path: '/watch/{id}', title: 'Watch', load: () => import('./pages/watch') },
+  { path: '/upload', title: 'Upload', load: () => import('./pages/upload') },
+  { path: '/uploads', title: 'My uploads', load: () => import('./pages/uploads') },
+  { path: '/sign-in', title: 'Sign in', open: true, load: () => import('./pages/sign-in') },
+]
+
+const notFound: Route = { path: '', title: 'Not found', open: true, load: () => import('./pages/not-found') }
+
+const main = document.getElementById('main') as HTMLElement
+const here = () => location.pathname + location.search
+
+const tellHeader = showHeader(document.getElementById('header') as HTMLElement, () => router.go('/sign-in'))
+
+const router = new Router({
+  routes,
+  notFound,
+  main,
+  gate(route, path) {
+    if (route.path === '/sign-in')
+      return session.user ? safeRedirect(new URLSearchParams(location.search).get('redirect'), location.origin) : undefined
+    return route.open || session.user ? undefined : signInPath(path)
+  },
+  onShown: tellHeader,
+  onFailed: (root, _error, retry) => render(failure(Problem.unreachable(), retry), root),
+})
+
+session.addEventListener('ended', () => {
+  if (location.pathname !== '/sign-in') router.go(signInPath(here()))
+})
+
+// After a deployment the chunks of the old pages are gone: load the new pages, but not again and again.
+window.addEventListener('vite:preloadError', (event) => {
+  const last = Number(sessionStorage.getItem('matinee-reloaded-at') ?? 0)
+  if (Date.now() - last < 30_000) return
+  event.preventDefault()
+  sessionStorage.setItem('matinee-reloaded-at', String(Date.now()))
+  location.reload()
+})
+
+async function start(): Promise<void> {
+  render('', main)
+  try {
+    await session.restore()
+  } catch (error) {
+    render(failure(error, () => void start()), main)
+    return
+  }
+  main.replaceChildren()
+  router.start()
+}
+
+void start()

@@ -1,0 +1,338 @@
+import { answer, api, type Upload } from '../api/client'
+import { Problem, sentence } from '../api/problem'
+import { followUpload, isFinal } from './follow-upload'
+import type { PartHasher } from './part-hasher'
+import { allParts, partOf, partSize } from './part-plan'
+import { persist } from './retry'
+import { sendParts } from './send-parts'
+import { Speed } from './speed'
+
+export type TransferPhase =
+  /** Other files are sent first. */
+  | 'queued'
+  /** Creating the upload, or asking which parts have arrived. */
+  | 'starting'
+  | 'sending'
+  /** Comparing parts that an earlier visit sent with the file chosen now. */
+  | 'verifying'
+  | 'completing'
+  | 'paused'
+  /** The session ended on the way; sending goes on after signing in. */
+  | 'signed-out'
+  /** `error` says why; `resume` tries again. */
+  | 'failed'
+  /** All bytes have arrived. `upload.state` tells what the server makes of them. */
+  | 'sent'
+  | 'cancelled'
+
+/** How an upload begins: a new one with its name, or one that the server knows already and whose file was chosen again. */
+export type TransferSource =
+  | { file: File; name: string; description: string }
+  | { file: File; resumed: Upload }
+
+/** The file chosen to go on with an upload is another one. */
+export class WrongFile extends Error {
+  override readonly name = 'WrongFile'
+}
+
+/**
+ * One file on its way to the server: created, sent in parts, completed, and then followed until it can be watched.
+ *
+ * It may be paused (in the middle of parts, which are then sent again whole) and resumed; which parts are still missing is always asked of
+ * the server, so that resuming after a pause, a failure, a reload or on another machine is one and the same thing.
+ * `changed` is fired whenever there is something new to show.
+ */
+export class Transfer extends EventTarget {
+  readonly file: File
+  readonly name: string
+  readonly description: string
+  phase: TransferPhase = 'queued'
+  error: string | undefined
+  /** Why sending does not get on at the moment, while it keeps trying. */
+  setback: string | undefined
+  upload: Upload | undefined
+
+  readonly #hasher: PartHasher
+  readonly #speed = new Speed()
+  readonly #sentBytes = new Map<number, number>()
+  /** Parts that S3 has and that are known to be those of this file. */
+  readonly #verified = new Set<number>()
+  /** Makes creating repeatable when its answer is lost. */
+  readonly #idempotencyKey = crypto.randomUUID()
+  #run = new AbortController()
+  #lastTotal = 0
+
+  constructor(source: TransferSource, hasher: PartHasher) {
+    super()
+    this.file = source.file
+    this.#hasher = hasher
+    if ('resumed' in source) {
+      this.upload = source.resumed
+      this.name = source.resumed.name
+      this.description = source.resumed.description ?? ''
+    } else {
+      this.name = source.name
+      this.description = source.description
+    }
+  }
+
+  get sizeBytes(): number {
+    return this.file.size
+  }
+
+  get sentBytes(): number {
+    if (this.phase === 'sent' || this.phase === 'completing') return this.sizeBytes
+    return this.#lastTotal
+  }
+
+  get bytesPerSecond(): number | undefined {
+    return this.phase === 'sending' ? this.#speed.bytesPerSecond : undefined
+  }
+
+  /** It uses the network and nothing else should. */
+  get isActive(): boolean {
+    return ['starting', 'sending', 'verifying', 'completing'].includes(this.phase)
+  }
+
+  /** Closing the page now would interrupt it. */
+  get isUnfinished(): boolean {
+    return this.isActive || this.phase === 'queued' || this.phase === 'paused' || this.phase === 'signed-out'
+  }
+
+  /** Begins or goes on. Returns when all bytes have arrived, or when it stopped before; never rejects. */
+  async start(): Promise<void> {
+    this.#run.abort()
+    this.#run = new AbortController()
+    const { signal } = this.#run
+    this.error = undefined
+    this.setback = undefined
+    this.#speed.forget()
+    try {
+      const upload = await this.#send(signal)
+      this.#enter('sent', upload)
+      if (!isFinal(upload.state)) void this.#follow(signal)
+    } catch (error) {
+      if (signal.aborted) return
+      this.#stopped(error)
+    }
+  }
+
+  pause(): void {
+    if (!this.isActive && this.phase !== 'queued') return
+    this.#run.abort()
+    this.#enter('paused')
+  }
+
+  /** Stops because nobody is signed in; `requeue` goes on. What was paused stays paused. */
+  suspend(): void {
+    if (this.phase === 'paused') return
+    this.#run.abort()
+    this.#enter('signed-out')
+  }
+
+  /** Back into the queue, after a pause, a failure or a new sign-in. */
+  requeue(): void {
+    this.error = undefined
+    this.setback = undefined
+    this.#enter('queued')
+  }
+
+  /** Takes up watching the server's work on it again, when that was interrupted. */
+  followAgain(): void {
+    if (this.phase !== 'sent' || !this.error || !this.upload || isFinal(this.upload.state)) return
+    this.error = undefined
+    this.#run = new AbortController()
+    void this.#follow(this.#run.signal)
+  }
+
+  /** Stops, and throws away on the server what has arrived. Rejects with a `Problem` when that is not possible. */
+  async cancel(): Promise<void> {
+    this.#run.abort()
+    if (this.upload) {
+      const { id } = this.upload
+      try {
+        await answer(api.DELETE('/api/uploads/{id}', { params: { path: { id } } }))
+      } catch (error) {
+        if (!(error instanceof Problem && error.status === 404)) {
+          this.#enter('paused')
+          throw error
+        }
+      }
+    }
+    this.#enter('cancelled')
+  }
+
+  /** Stops without a word to the server: the upload waits there to be resumed. */
+  abandon(): void {
+    this.#run.abort()
+    this.#enter('cancelled')
+  }
+
+  async #send(signal: AbortSignal): Promise<Upload> {
+    this.#enter('starting')
+    let upload = await this.#createOrAsk(signal)
+    // Parts may turn out to be missing or different when all seemed sent; that is put right, but not for ever.
+    for (let round = 1; ; round += 1) {
+      if (upload.state !== 'waiting') return upload
+      await this.#sendMissing(upload, signal)
+      this.#enter('completing')
+      try {
+        return await this.#complete(upload.id, signal)
+      } catch (error) {
+        const curable = error instanceof Problem && error.status === 409
+        if (!curable || round === 3) throw error
+        upload = await this.#ask(upload.id, signal)
+      }
+    }
+  }
+
+  async #createOrAsk(signal: AbortSignal): Promise<Upload> {
+    if (this.upload) return this.#ask(this.upload.id, signal)
+    const { file, name, description } = this
+    const upload = await this.#persist(signal, () =>
+      answer(
+        api.POST('/api/uploads', {
+          params: { header: { 'Idempotency-Key': this.#idempotencyKey } },
+          body: {
+            name,
+            ...(description ? { description } : {}),
+            file_name: file.name,
+            size_bytes: file.size,
+            ...(file.type ? { content_type: file.type } : {}),
+          },
+          signal,
+        }),
+      ),
+    )
+    this.upload = upload
+    return upload
+  }
+
+  async #ask(id: string, signal: AbortSignal): Promise<Upload> {
+    const upload = await this.#persist(signal, () =>
+      answer(api.GET('/api/uploads/{id}', { params: { path: { id } }, signal })),
+    )
+    this.upload = upload
+    return upload
+  }
+
+  #complete(id: string, signal: AbortSignal): Promise<Upload> {
+    return this.#persist(signal, () =>
+      answer(api.POST('/api/uploads/{id}/complete', { params: { path: { id } }, signal })),
+    )
+  }
+
+  async #sendMissing(upload: Upload, signal: AbortSignal): Promise<void> {
+    if (upload.size_bytes !== this.file.size)
+      throw new WrongFile('This is another file: its size is not that of the upload.')
+    const arrived = new Map(
+      (upload.parts ?? [])
+        .filter((part) => part.size_bytes === partSize(upload, part.number))
+        .map((part) => [part.number, part.sha256]),
+    )
+    this.#sentBytes.clear()
+    for (const number of arrived.keys()) this.#sentBytes.set(number, partSize(upload, number))
+    this.#countSent()
+
+    // One part is enough to see that a wholly different file was chosen, before anything is sent.
+    const [first] = [...arrived].filter(([number]) => !this.#verified.has(number))
+    if (first && !(await this.#isSame(upload, first[0], first[1], signal)))
+      throw new WrongFile(`This is not the file that the upload began with (${upload.file_name}).`)
+
+    await this.#sendNumbers(upload, allParts(upload).filter((number) => !arrived.has(number)), signal)
+
+    const changed: number[] = []
+    for (const [number, sha256] of arrived) {
+      if (this.#verified.has(number)) continue
+      this.#enter('verifying')
+      if (!(await this.#isSame(upload, number, sha256, signal))) changed.push(number)
+    }
+    await this.#sendNumbers(upload, changed, signal)
+  }
+
+  async #sendNumbers(upload: Upload, numbers: readonly number[], signal: AbortSignal): Promise<void> {
+    if (numbers.length === 0) return
+    this.#enter('sending')
+    await sendParts({
+      uploadId: upload.id,
+      plan: upload,
+      file: this.file,
+      hashed: upload.checksum === 'sha256',
+      hasher: this.#hasher,
+      numbers,
+      signal,
+      onProgress: (number, sentBytes) => {
+        this.#sentBytes.set(number, sentBytes)
+        if (sentBytes > 0) this.setback = undefined
+        if (sentBytes === partSize(upload, number)) this.#verified.add(number)
+        this.#countSent()
+        this.#changed()
+      },
+      onSetback: this.#onSetback,
+    })
+  }
+
+  /** Whether a part that S3 has equals this file's. Without a checksum there is nothing to compare: it is taken as it is. */
+  async #isSame(upload: Upload, number: number, sha256: string | undefined, signal: AbortSignal): Promise<boolean> {
+    const same = !sha256 || (await this.#hasher.hash(partOf(this.file, upload, number), signal)) === sha256
+    signal.throwIfAborted()
+    if (same) this.#verified.add(number)
+    return same
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    if (!this.upload) return
+    try {
+      await followUpload(
+        this.upload.id,
+        (upload) => {
+          this.upload = upload
+          this.#changed()
+        },
+        signal,
+      )
+    } catch (error) {
+      if (signal.aborted) return
+      this.error = sentence(error)
+      this.#changed()
+    }
+  }
+
+  #stopped(error: unknown): void {
+    if (error instanceof Problem && error.status === 401) {
+      this.#enter('signed-out')
+      return
+    }
+    this.error = sentence(error)
+    this.#enter('failed')
+  }
+
+  #persist<Result>(signal: AbortSignal, attempt: () => Promise<Result>): Promise<Result> {
+    return persist(attempt, {
+      signal,
+      isPassing: (error) => error instanceof Problem && error.isPassing,
+      onSetback: this.#onSetback,
+    })
+  }
+
+  readonly #onSetback = (error: unknown): void => {
+    this.setback = sentence(error)
+    this.#changed()
+  }
+
+  #countSent(): void {
+    this.#lastTotal = 0
+    for (const bytes of this.#sentBytes.values()) this.#lastTotal += bytes
+    this.#speed.note(this.#lastTotal, performance.now())
+  }
+
+  #enter(phase: TransferPhase, upload?: Upload): void {
+    this.phase = phase
+    if (upload) this.upload = upload
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.dispatchEvent(new Event('changed'))
+  }
+}
