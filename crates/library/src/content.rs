@@ -112,14 +112,14 @@ pub struct Holder {
 
 /// Which content has the bytes of a digest. It exists while that content is processing or ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DigestPointer {
+pub(crate) struct DigestPointer {
     /// The content.
-    pub content_id: ContentId,
+    pub(crate) content_id: ContentId,
     /// The size of the original.
-    pub size_bytes: u64,
+    pub(crate) size_bytes: u64,
     /// Set in the transaction that makes the content ready, so that who joins it needn't read the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media: Option<Media>,
+    pub(crate) media: Option<Media>,
 }
 
 /// The key of a content's record.

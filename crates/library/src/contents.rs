@@ -3,12 +3,9 @@
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 
-use crate::content::{
-    Content, ContentState, DigestPointer, HOLDER_PREFIX, Holder, content_key, content_partition, digest_key,
-};
-use crate::digest::ContentDigest;
+use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, content_key, content_partition};
 use crate::ids::ContentId;
-use crate::item::{Item, from_item, string};
+use crate::item::{from_item, string};
 use crate::lease::{Claim, Lease, LeaseToken, clear_lease};
 use crate::write::{Condition, Write, Written};
 
@@ -27,25 +24,16 @@ impl Contents {
 
     /// The content, as the last write left it. One round trip.
     pub async fn get(&self, id: ContentId) -> anyhow::Result<Option<Content>> {
-        self.get_item(content_key(id)).await?.map(from_item).transpose()
-    }
-
-    /// Which content has these bytes, as the last write left it. One round trip.
-    pub async fn find(&self, digest: &ContentDigest) -> anyhow::Result<Option<DigestPointer>> {
-        self.get_item(digest_key(digest)).await?.map(from_item).transpose()
-    }
-
-    async fn get_item(&self, key: Item) -> anyhow::Result<Option<Item>> {
         let found = self
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key))
+            .set_key(Some(content_key(id)))
             .consistent_read(true)
             .send()
             .await
             .context("reading a content")?;
-        Ok(found.item)
+        found.item.map(from_item).transpose()
     }
 
     /// Everybody who lists the content or will. The read is consistent: whoever joined before it began is in it. One
