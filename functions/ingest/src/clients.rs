@@ -1,0 +1,23 @@
+//! The SDK clients that the functions share the settings of.
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_s3::Client as S3;
+use aws_sdk_sqs::Client as Sqs;
+use cold_start::quick_calls;
+
+pub(crate) fn dynamodb(sdk: &SdkConfig) -> DynamoDb {
+    let config = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(quick_calls()).build();
+    DynamoDb::from_conf(config)
+}
+
+pub(crate) fn sqs(sdk: &SdkConfig) -> Sqs {
+    Sqs::from_conf(aws_sdk_sqs::config::Builder::from(sdk).timeout_config(quick_calls()).build())
+}
+
+/// A client that moves many gigabytes: one call in a thousand may well fail, and none of them may cost the whole pass.
+pub(crate) fn s3(sdk: &SdkConfig) -> S3 {
+    let retries = sdk.retry_config().cloned().unwrap_or_else(RetryConfig::standard).with_max_attempts(6);
+    S3::from_conf(aws_sdk_s3::config::Builder::from(sdk).retry_config(retries).build())
+}

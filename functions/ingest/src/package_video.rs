@@ -1,0 +1,323 @@
+//! Makes a content streamable.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+use aws_config::SdkConfig;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_s3::Client as S3;
+use aws_sdk_sqs::Client as Sqs;
+use cold_start::required_env;
+use library::{
+    Claim, Content, ContentDigest, ContentId, ContentState, Finished, Lease, Library, Media, PartPlan,
+    Streaming, Tables,
+};
+use media::{MediaError, Movie, Options, Plan, Store as _, Treatment};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{body, each_message, message_id};
+use crate::claim_object::DIFFERENT_DIGEST;
+use crate::clients;
+use crate::heartbeat::{self, Delivery};
+use crate::object_source::ObjectSource;
+use crate::object_store::ObjectStore;
+
+/// Short, because it is what a content waits for whose worker was killed; it is renewed while the worker lives.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// What is left of the function's time when work stops, to tidy up in.
+const TIDYING: Duration = Duration::from_secs(10);
+
+/// How much of a file that isn't packaged is read at once for its digest.
+const DIGEST_WINDOW_BYTES: u64 = 8 << 20;
+
+/// The body of a message that asks for a content to be packaged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The content.
+    pub content_id: ContentId,
+}
+
+/// What the function is told by its environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The names of the three tables.
+    pub tables: Tables,
+    /// The bucket that holds originals.
+    pub upload_bucket: String,
+    /// The bucket that outputs go to.
+    pub media_bucket: String,
+    /// The queue that requests come from.
+    pub package_queue_url: String,
+}
+
+impl Environment {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_env() -> anyhow::Result<Self> {
+        Ok(Self {
+            tables: Tables {
+                uploads: required_env("UPLOADS_TABLE")?,
+                contents: required_env("CONTENTS_TABLE")?,
+                videos: required_env("VIDEOS_TABLE")?,
+            },
+            upload_bucket: required_env("UPLOAD_BUCKET")?,
+            media_bucket: required_env("MEDIA_BUCKET")?,
+            package_queue_url: required_env("PACKAGE_QUEUE_URL")?,
+        })
+    }
+}
+
+/// What a cold start builds.
+#[derive(Clone, Debug)]
+pub struct Context {
+    library: Library,
+    s3: S3,
+    sqs: Sqs,
+    upload_bucket: String,
+    media_bucket: String,
+    package_queue_url: String,
+    /// How long a content stays claimed when its worker dies.
+    pub lease: Duration,
+}
+
+impl Context {
+    /// Builds the clients.
+    pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
+        Self {
+            library: Library::new(clients::dynamodb(sdk), environment.tables),
+            s3: clients::s3(sdk),
+            sqs: clients::sqs(sdk),
+            upload_bucket: environment.upload_bucket,
+            media_bucket: environment.media_bucket,
+            package_queue_url: environment.package_queue_url,
+            lease: LEASE,
+        }
+    }
+}
+
+/// Handles messages that ask for contents to be packaged, until `deadline`.
+///
+/// *Poison*, which fails until it is among the dead letters: a message that is no such request. *Retried*, soon and then ever later: every call that
+/// AWS did not answer well, and work that time ran out for. *Done at once*: a content that is past processing, whose
+/// consequence is only made sure of, and one that another message's worker holds the lease on, because that message comes
+/// back if its worker fails. What is wrong with the film itself is no error: its uploads say so, and its objects
+/// are removed.
+pub async fn handle(
+    context: &Context,
+    deadline: SystemTime,
+    event: SqsEvent,
+) -> anyhow::Result<SqsBatchResponse> {
+    let time_left = deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(TIDYING);
+    let stop_at = tokio::time::Instant::now() + time_left;
+    each_message(&event, async |message| handle_message(context, stop_at, message).await).await
+}
+
+async fn handle_message(
+    context: &Context,
+    stop_at: tokio::time::Instant,
+    message: &SqsMessage,
+) -> anyhow::Result<()> {
+    let Request { content_id } =
+        serde_json::from_str(body(message)?).context("the message asks for no content")?;
+    let delivery = Delivery {
+        sqs: &context.sqs,
+        queue_url: &context.package_queue_url,
+        receipt_handle: message.receipt_handle.as_deref(),
+    };
+    let lease = Lease::new(message_id(message)?, context.lease);
+    let outcome = match context.library.contents.claim(content_id, &lease).await {
+        Err(error) => Err(error),
+        Ok(Claim::Absent) => {
+            tracing::info!(%content_id, "the content is gone");
+            Ok(())
+        }
+        Ok(Claim::Past(content)) => make_sure(context, &content).await,
+        // The queue delivered one message twice, or the worker that had it died: only time can tell.
+        Ok(Claim::Busy(content)) if content.lease_message_id.as_deref() == Some(&*lease.message_id) => {
+            delivery.return_after(context.lease).await;
+            bail!("the content {content_id} is being packaged for this very message");
+        }
+        Ok(Claim::Busy(_)) => {
+            tracing::info!(%content_id, "another message's worker packages this content");
+            Ok(())
+        }
+        Ok(Claim::Claimed(content)) => work(context, stop_at, &content, &lease, delivery).await,
+    };
+    if outcome.is_err() {
+        delivery.return_after(backoff(message)).await;
+    }
+    outcome.with_context(|| format!("the content {content_id}"))
+}
+
+/// 5 seconds after the first failure, twice as long after each further one, 5 minutes at most.
+fn backoff(message: &SqsMessage) -> Duration {
+    let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    let failures: u32 = received.unwrap_or(1).clamp(1, 16);
+    Duration::from_secs(5 << (failures - 1)).min(Duration::from_secs(300))
+}
+
+/// Does what follows from a content's state, for the case that the worker that brought it there died before it did.
+async fn make_sure(context: &Context, content: &Content) -> anyhow::Result<()> {
+    match content.state {
+        ContentState::Ready => context.library.publish(content).await,
+        ContentState::Failed => {
+            let reason = content.reason.as_deref().context("it failed without a reason")?;
+            context.library.tell_failed(content.content_id, reason).await
+        }
+        ContentState::Removing => Ok(()),
+        ContentState::Processing => bail!("it is processing and could not be claimed"),
+    }
+}
+
+async fn work(
+    context: &Context,
+    stop_at: tokio::time::Instant,
+    content: &Content,
+    lease: &Lease,
+    delivery: Delivery<'_>,
+) -> anyhow::Result<()> {
+    let contents = &context.library.contents;
+    let content_id = content.content_id;
+    let store =
+        ObjectStore::new(context.s3.clone(), context.media_bucket.clone(), content_id.output_prefix());
+    let outcome = tokio::select! {
+        outcome = package(context, content, lease, &store) => outcome,
+        lost = heartbeat::keep(contents, content_id, lease, delivery) => match lost {
+            Ok(never) => match never {},
+            Err(error) => Err(error),
+        },
+        () = tokio::time::sleep_until(stop_at) => Err(anyhow::anyhow!("the function's time ran out")),
+    };
+    if outcome.is_err() {
+        store.abort_unfinished().await;
+        // So that the retry needn't wait for the lease; if this fails too, it does wait.
+        let released = contents.release(content_id, lease.token).await;
+        released.unwrap_or_else(|error| tracing::warn!(error = format!("{error:#}"), "the lease stays"));
+    }
+    outcome
+}
+
+/// What the pass over a film brought.
+struct Outcome {
+    digest: ContentDigest,
+    media: Media,
+}
+
+async fn package(
+    context: &Context,
+    content: &Content,
+    lease: &Lease,
+    store: &ObjectStore,
+) -> anyhow::Result<()> {
+    let library = &context.library;
+    let content_id = content.content_id;
+    let Outcome { digest, media } = match make_outputs(context, content, store).await {
+        Ok(outcome) => outcome,
+        Err(MediaError::Bad { reason }) => {
+            tracing::info!(%content_id, reason, "refused");
+            store.abort_unfinished().await;
+            if !library.fail(content, lease.token, &reason).await? {
+                bail!("the lease was lost");
+            }
+            return library.tell_failed(content_id, &reason).await;
+        }
+        Err(MediaError::Io(error)) => return Err(error).context("packaging"),
+    };
+    let finished = library.finish(content, lease.token, &digest, &media).await?;
+    tracing::info!(%content_id, ?finished, streaming = ?media.streaming, duration_ms = media.duration_ms, "packaged");
+    match finished {
+        Finished::Ready => {
+            let ready = Content { state: ContentState::Ready, media: Some(media), ..content.clone() };
+            library.publish(&ready).await
+        }
+        // The outputs and the original go with the content, whose new state wakes the function that removes it.
+        Finished::Merged => Ok(()),
+        Finished::Lost => bail!("the lease was lost"),
+    }
+}
+
+async fn make_outputs(
+    context: &Context,
+    content: &Content,
+    store: &ObjectStore,
+) -> Result<Outcome, MediaError> {
+    let source = ObjectSource {
+        s3: context.s3.clone(),
+        bucket: context.upload_bucket.clone(),
+        key: content.original_key.clone(),
+        etag: content.etag.clone(),
+        size_bytes: content.size_bytes,
+    };
+    let part_size_bytes = PartPlan::for_size(content.size_bytes).map_err(bad)?.part_size_bytes();
+    let movie = media::open(&source).await?;
+    let (streaming, computed, poster) = match movie.treatment() {
+        Treatment::Refuse { reason } => return Err(MediaError::Bad { reason }),
+        Treatment::Progressive { reason } => {
+            tracing::info!(content_id = %content.content_id, reason, "kept as it is");
+            let computed = match &content.digest {
+                Some(_) => None,
+                None => Some(media::content_digest(&source, part_size_bytes, DIGEST_WINDOW_BYTES).await?),
+            };
+            (Streaming::Progressive, computed, None)
+        }
+        Treatment::Package(plan) => {
+            let digest_part_size = content.digest.is_none().then_some(part_size_bytes);
+            let packaged = write_outputs(&source, &plan, store, digest_part_size).await?;
+            (Streaming::Adaptive, packaged.digest, packaged.poster)
+        }
+    };
+    let digest = match (&content.digest, computed) {
+        (Some(verified), _) => verified.clone(),
+        (None, computed) => computed.unwrap_or_default().parse().map_err(std::io::Error::other)?,
+    };
+    if content.announced_digest.as_ref().is_some_and(|announced| *announced != digest) {
+        return Err(bad(DIFFERENT_DIGEST));
+    }
+    let has_poster = poster.is_some();
+    if let Some(poster) = poster {
+        put_poster(context, content.content_id, poster).await?;
+    }
+    Ok(Outcome { digest, media: describe(&movie, streaming, has_poster) })
+}
+
+/// The manifests first, because they are final before a byte of media is read, and then the bytes.
+async fn write_outputs(
+    source: &ObjectSource,
+    plan: &Plan,
+    store: &ObjectStore,
+    digest_part_size: Option<u64>,
+) -> Result<media::Packaged, MediaError> {
+    for manifest in plan.manifests() {
+        store.put(&manifest.name, manifest.content_type, manifest.body).await?;
+    }
+    let options = Options { digest_part_size, ..Options::default() };
+    media::package(source, plan, store, &options).await
+}
+
+async fn put_poster(context: &Context, content_id: ContentId, poster: bytes::Bytes) -> std::io::Result<()> {
+    // Its key has a prefix of its own, because lists show posters to who has no right to the film.
+    let posters = ObjectStore::new(context.s3.clone(), context.media_bucket.clone(), String::new());
+    posters.put(&content_id.poster_key(), "image/jpeg", poster).await
+}
+
+fn describe(movie: &Movie, streaming: Streaming, has_poster: bool) -> Media {
+    let probe = movie.probe();
+    let video = probe.video();
+    let size = video.and_then(|video| Some((video.width?, video.height?)));
+    let is_turned = video.and_then(|video| video.rotation).is_some_and(|degrees| degrees % 180 == 90);
+    let size = size.map(|(width, height)| if is_turned { (height, width) } else { (width, height) });
+    Media {
+        streaming,
+        duration_ms: probe.duration_ms,
+        width: size.map(|(width, _)| width),
+        height: size.map(|(_, height)| height),
+        has_poster,
+    }
+}
+
+fn bad(reason: impl ToString) -> MediaError {
+    MediaError::Bad { reason: reason.to_string() }
+}

@@ -1,0 +1,175 @@
+//! Removes the objects of a content that nobody lists any more.
+
+use anyhow::Context as _;
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client as S3;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use cold_start::required_env;
+use library::{ContentId, ContentState, Contents};
+use serde::{Deserialize, Serialize};
+
+use crate::clients;
+
+/// What the function is told by its environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The table of contents.
+    pub contents_table: String,
+    /// The bucket that holds originals.
+    pub upload_bucket: String,
+    /// The bucket that holds outputs.
+    pub media_bucket: String,
+}
+
+impl Environment {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the variable that is missing.
+    pub fn from_env() -> anyhow::Result<Self> {
+        Ok(Self {
+            contents_table: required_env("CONTENTS_TABLE")?,
+            upload_bucket: required_env("UPLOAD_BUCKET")?,
+            media_bucket: required_env("MEDIA_BUCKET")?,
+        })
+    }
+}
+
+/// What a cold start builds.
+#[derive(Clone, Debug)]
+pub struct Context {
+    contents: Contents,
+    s3: S3,
+    upload_bucket: String,
+    media_bucket: String,
+}
+
+impl Context {
+    /// Builds the clients.
+    pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
+        Self {
+            contents: Contents::new(clients::dynamodb(sdk), environment.contents_table),
+            s3: clients::s3(sdk),
+            upload_bucket: environment.upload_bucket,
+            media_bucket: environment.media_bucket,
+        }
+    }
+}
+
+/// What the stream tells. Only what is read here is deserialised.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StreamEvent {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Record {
+    dynamodb: Change,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Change {
+    #[serde(rename = "SequenceNumber")]
+    sequence_number: String,
+    #[serde(rename = "NewImage")]
+    new_image: Image,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Image {
+    content_id: Text,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Text {
+    #[serde(rename = "S")]
+    text: String,
+}
+
+/// From which record on the stream is to come again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamResponse {
+    /// The first record that failed; empty when none did.
+    pub batch_item_failures: Vec<StreamFailure>,
+}
+
+/// A record that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamFailure {
+    /// Its sequence number in the stream.
+    pub item_identifier: String,
+}
+
+/// Handles the stream's records of contents that became `removing`, in their order.
+///
+/// *Poison*, which fails until it is among the dead letters: a record that names no content. *Retried*: every call that AWS did not
+/// answer well, with all records that follow, because the stream is read in order. *Done at once*: a content that is gone
+/// already.
+pub async fn handle(context: &Context, event: StreamEvent) -> anyhow::Result<StreamResponse> {
+    let mut response = StreamResponse::default();
+    for Record { dynamodb: change } in event.records {
+        let content_id = &change.new_image.content_id.text;
+        if let Err(error) = remove(context, content_id).await {
+            tracing::error!(
+                content_id,
+                error = format!("{error:#}"),
+                "a content was not removed and will be tried again"
+            );
+            response.batch_item_failures.push(StreamFailure { item_identifier: change.sequence_number });
+            break;
+        }
+    }
+    Ok(response)
+}
+
+/// Removes the record last: while it is there, a repeat does everything again, and nobody can upload to the original's key.
+async fn remove(context: &Context, content_id: &str) -> anyhow::Result<()> {
+    let content_id: ContentId = content_id.parse().context("a record names no content")?;
+    match context.contents.get(content_id).await? {
+        None => return Ok(()),
+        Some(content) if content.state != ContentState::Removing => {
+            tracing::warn!(%content_id, state = ?content.state, "the content is not to be removed");
+            return Ok(());
+        }
+        Some(_) => {}
+    }
+    let Context { s3, upload_bucket, media_bucket, .. } = context;
+    delete_outputs(s3, media_bucket, &content_id.output_prefix()).await?;
+    for (bucket, key) in [(media_bucket, content_id.poster_key()), (upload_bucket, content_id.original_key())]
+    {
+        s3.delete_object()
+            .bucket(bucket)
+            .key(&key)
+            .send()
+            .await
+            .with_context(|| format!("deleting {key}"))?;
+    }
+    context.contents.delete(content_id).await?;
+    tracing::info!(%content_id, "removed");
+    Ok(())
+}
+
+/// Deletes all objects whose keys begin with the prefix, a thousand at a time.
+async fn delete_outputs(s3: &S3, bucket: &str, prefix: &str) -> anyhow::Result<()> {
+    let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.with_context(|| format!("listing {prefix}"))?;
+        let keys = page.contents().iter().filter_map(|object| object.key());
+        let objects =
+            keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>()?;
+        if objects.is_empty() {
+            continue;
+        }
+        let deletion = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
+        let deleted = s3.delete_objects().bucket(bucket).delete(deletion).send().await;
+        let failures =
+            deleted.with_context(|| format!("deleting below {prefix}"))?.errors.unwrap_or_default();
+        if let Some(failure) = failures.first() {
+            anyhow::bail!("S3 did not delete {:?}: {:?}", failure.key(), failure.message());
+        }
+    }
+    Ok(())
+}
