@@ -66,12 +66,7 @@ export function show(visit: Visit): void {
   }
 
   function view(): TemplateResult {
-    return html`<div class="page-head">
-        <h1>Library</h1>
-        ${session.mayPublish && shelf && shelf.videos.length > 0
-          ? html`<a class="button" href="/upload">${arrowUp} Upload</a>`
-          : nothing}
-      </div>
+    return html`<div class="page-head"><h1>Library</h1></div>
       ${content()}`
   }
 

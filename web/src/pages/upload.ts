@@ -44,8 +44,10 @@ export function show({ root, left }: Visit): void {
           'Ask the person who runs this Matinee to make your account a publisher’s.',
           html`<a class="button" href="/">Go to the library</a>`,
         )}`
-    return html`<div class="page-head"><h1>Upload</h1></div>
-      ${dropTarget()} ${drafts.length > 0 ? draftForm() : nothing} ${onTheirWay()}`
+    return html`<div class="narrow">
+      <div class="page-head"><h1>Upload</h1></div>
+      ${dropTarget()} ${drafts.length > 0 ? draftForm() : nothing} ${onTheirWay()}
+    </div>`
   }
 
   function dropTarget(): TemplateResult {
@@ -118,7 +120,7 @@ export function show({ root, left }: Visit): void {
 
   function onTheirWay(): TemplateResult | typeof nothing {
     if (transfers.list.length === 0) return nothing
-    return html`<section aria-labelledby="on-their-way">
+    return html`<section class="on-their-way" aria-labelledby="on-their-way">
       <h2 id="on-their-way">On their way</h2>
       <div class="upload-list">
         ${repeat(

@@ -70,11 +70,10 @@ export function show(visit: Visit): void {
   }
 
   function view(): TemplateResult {
-    return html`<div class="page-head">
-        <h1>My uploads</h1>
-        ${session.mayPublish ? html`<a class="button" href="/upload">${arrowUp} Upload</a>` : nothing}
-      </div>
-      ${content()}`
+    return html`<div class="narrow">
+      <div class="page-head"><h1>My uploads</h1></div>
+      ${content()}
+    </div>`
   }
 
   function content(): TemplateResult {

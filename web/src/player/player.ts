@@ -117,6 +117,7 @@ const controlsConfiguration = {
     'overflow_menu',
     'fullscreen',
   ],
+  bigButtons: ['play_pause_buffering'],
   overflowMenuButtons: ['captions', 'quality', 'language', 'playback_rate', 'picture_in_picture'],
   playbackRates: [0.5, 0.75, 1, 1.25, 1.5, 2],
   seekBarColors: { base: 'rgb(255 255 255 / 25%)', buffered: 'rgb(255 255 255 / 45%)', played: '#f2b950' },

@@ -10,7 +10,7 @@ import { toast } from './notice'
 /** Draws the header and keeps it true. The returned function tells it which page is shown. */
 export function showHeader(root: HTMLElement, onSignedOut: () => void): (path: string) => void {
   let path = location.pathname
-  const redraw = keepDrawn(root, () => header(path, onSignedOut, redraw))
+  const redraw = keepDrawn(root, () => header(path, onSignedOut, () => redraw()))
   session.addEventListener('changed', redraw)
   transfers.addEventListener('changed', redraw)
   onSystemTheme(redraw)

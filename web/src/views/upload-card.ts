@@ -116,7 +116,7 @@ function outcome(upload: Upload): TemplateResult {
     <p class="card-state" role="status">${meaning[state]}</p>
     ${target
       ? html`<div class="card-actions">
-          <a class="button ${state === 'ready' ? 'primary' : ''}" href="/watch/${encodeURIComponent(target)}">
+          <a class="button" href="/watch/${encodeURIComponent(target)}">
             ${play} ${state === 'ready' ? 'Watch' : 'Watch the one you have'}
           </a>
         </div>`

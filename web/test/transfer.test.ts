@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Upload } from '../src/api/client'
+import type { Transfer as TransferClass, TransferSource } from '../src/upload/transfer'
+import { FakeUploadServer } from './fake-upload-server'
+
+let server: FakeUploadServer
+let begin: (source: TransferSource) => TransferClass
+
+beforeEach(async () => {
+  server = new FakeUploadServer()
+  server.install()
+  vi.resetModules()
+  const { Transfer } = await import('../src/upload/transfer')
+  const { PartHasher } = await import('../src/upload/part-hasher')
+  begin = (source) => new Transfer(source, new PartHasher())
+})
+
+afterEach(() => vi.unstubAllGlobals())
+
+function fileOf(sizeBytes: number): File {
+  return new File([randomBytes(sizeBytes)], 'film.mp4', { type: 'video/mp4' })
+}
+
+function newUpload(file: File): TransferClass {
+  return begin({ file, name: 'Film', description: '' })
+}
+
+async function told(id: string): Promise<Upload> {
+  return (await (await server.fetch(new Request(`https://films.example/api/uploads/${id}`))).json()) as Upload
+}
+
+async function stored(id: string): Promise<Buffer> {
+  const parts = [...(server.uploads.get(id)?.parts ?? [])].sort(([a], [b]) => a - b)
+  return Buffer.concat(parts.map(([, bytes]) => bytes))
+}
+
+const bytesOf = async (file: File) => Buffer.from(await file.arrayBuffer())
+
+test('a file arrives whole, in parallel and signed in batches', async () => {
+  const file = fileOf(49_500)
+  const transfer = newUpload(file)
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+  expect([...server.puts].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1))
+  expect(server.mostUnderWay).toBe(6)
+  expect(server.signings[0]).toEqual([1, 2, 3, 4, 5, 6])
+  expect(server.signings.length).toBeLessThanOrEqual(6)
+})
+
+test('a file of one byte has one part', async () => {
+  const transfer = newUpload(fileOf(1))
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.puts).toEqual([1])
+})
+
+test('after sending, the state is followed until it is final', async () => {
+  const transfer = newUpload(fileOf(10))
+  await transfer.start()
+  await vi.waitFor(() => expect(transfer.upload?.state).toBe('ready'))
+})
+
+test('an expired signature is renewed, and the part sent again', async () => {
+  server.refusals.set(2, [{ status: 403, code: 'AccessDenied' }])
+  const transfer = newUpload(fileOf(3000))
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.signings).toEqual([[1, 2, 3], [2]])
+  expect(server.puts.filter((number) => number === 2)).toHaveLength(2)
+})
+
+test('a part damaged on the way is hashed and sent again', async () => {
+  server.refusals.set(1, [{ status: 400, code: 'BadDigest' }])
+  const transfer = newUpload(fileOf(1000))
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.puts).toEqual([1, 1])
+})
+
+test('a broken connection and a busy S3 are got over without signing anew', async () => {
+  server.refusals.set(1, [
+    { status: 0, code: '' },
+    { status: 503, code: 'SlowDown' },
+  ])
+  const transfer = newUpload(fileOf(2000))
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.puts.filter((number) => number === 1)).toHaveLength(3)
+  expect(server.signings).toHaveLength(1)
+})
+
+test('a part that is refused for good fails the upload with a sentence, and trying again finishes it', async () => {
+  server.refusals.set(2, Array.from({ length: 4 }, () => ({ status: 403, code: 'AccessDenied' })))
+  const transfer = newUpload(fileOf(3000))
+  await transfer.start()
+  expect(transfer.phase).toBe('failed')
+  expect(transfer.error).toContain('AccessDenied')
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+})
+
+test('an upload whose creation was not heard of is made once', async () => {
+  server.lostCreations = 2
+  const transfer = newUpload(fileOf(10))
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.creations).toBe(1)
+})
+
+test('while paused nothing is sent, and resuming sends only what is missing', async () => {
+  server.hangAfter = 4
+  const file = fileOf(20_000)
+  const transfer = newUpload(file)
+  const started = transfer.start()
+  await vi.waitFor(() => expect(server.underWay).toBe(6))
+  transfer.pause()
+  await started
+  expect(transfer.phase).toBe('paused')
+  expect(server.uploads.get('upload-1')?.parts.size).toBe(4)
+  const arrived = new Set(server.uploads.get('upload-1')?.parts.keys())
+  const sentBefore = server.puts.length
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(server.puts).toHaveLength(sentBefore)
+
+  // What was under way is lost with its connection.
+  server.puts.length = 0
+  server.hangAfter = Infinity
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.puts.filter((number) => arrived.has(number))).toEqual([])
+  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+})
+
+test('the same file chosen again sends only the missing parts', async () => {
+  const file = fileOf(5000)
+  await newUpload(file).start()
+  const upload = server.uploads.get('upload-1')
+  upload?.parts.delete(3)
+  if (upload) upload.state = 'waiting'
+  server.puts.length = 0
+  const transfer = begin({ file, resumed: await told('upload-1') })
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(server.puts).toEqual([3])
+})
+
+test('another file of the same size is not taken for the one that was begun', async () => {
+  await newUpload(fileOf(5000)).start()
+  const upload = server.uploads.get('upload-1')
+  upload?.parts.delete(3)
+  if (upload) upload.state = 'waiting'
+  server.puts.length = 0
+  const transfer = begin({ file: fileOf(5000), resumed: await told('upload-1') })
+  await transfer.start()
+  expect(transfer.phase).toBe('failed')
+  expect(transfer.error).toContain('film.mp4')
+  expect(server.puts).toEqual([])
+})
+
+test('a part that differs from the file chosen now is replaced', async () => {
+  const file = fileOf(5000)
+  await newUpload(file).start()
+  const upload = server.uploads.get('upload-1')
+  upload?.parts.delete(5)
+  upload?.parts.set(4, randomBytes(1000))
+  if (upload) upload.state = 'waiting'
+  server.puts.length = 0
+  await begin({ file, resumed: await told('upload-1') }).start()
+  expect(server.puts).toEqual([5, 4])
+  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+})
+
+test('a part that S3 has lost when completing is sent again', async () => {
+  const file = fileOf(3000)
+  const transfer = newUpload(file)
+  let lost = false
+  transfer.addEventListener('changed', () => {
+    if (transfer.phase !== 'completing' || lost) return
+    lost = true
+    server.uploads.get('upload-1')?.parts.delete(2)
+  })
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+})
+
+test('cancelling stops and throws away what has arrived', async () => {
+  const transfer = newUpload(fileOf(20_000))
+  const started = transfer.start()
+  await vi.waitFor(() => expect(server.puts.length).toBeGreaterThan(3))
+  await transfer.cancel()
+  await started
+  expect(transfer.phase).toBe('cancelled')
+  expect(server.uploads.size).toBe(0)
+})
