@@ -65,8 +65,7 @@ export function show(visit: Visit): void {
   function view(): TemplateResult {
     if (error)
       return html`<h1 class="visually-hidden">Watch</h1>
-        ${failure(error, load)}
-        <p class="more"><a href="/">Go to the library</a></p>`
+        ${failure(error, load, html`<a class="button" href="/">Go to the library</a>`)}`
     if (!shown)
       return html`<p class="visually-hidden" role="status">Loading…</p>
         <div class="watch" aria-hidden="true">

@@ -8,9 +8,9 @@ import { persist } from './retry'
 /** The most parts that the server signs in one request. */
 const LARGEST_BATCH = 100
 /** Parts kept signed ahead of those being sent. */
-const AHEAD = 18
-/** When this few are left, the next batch is hashed and signed. */
-const LOW_WATER = 6
+const AHEAD = 16
+/** When this few are left, the next batch is hashed and signed. The first batch is as large as that: sending starts soon. */
+const LOW_WATER = 4
 /** A signature is not used in its last minute: the request has to reach S3 before it expires. */
 const SAFETY_MS = 60_000
 

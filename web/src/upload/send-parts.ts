@@ -4,8 +4,11 @@ import { PartSigner } from './part-signer'
 import { putPart, PutFailed, type SignedPart } from './put-part'
 import { persist } from './retry'
 
-/** Browsers open six connections to a host; more lanes would only wait for each other. */
-const LANES = 6
+/**
+ * Enough to fill a long line, and below the six connections that browsers open to a host. A pause or a broken connection
+ * costs at most so many unfinished parts, so more is not better.
+ */
+const LANES = 4
 /** How often one part may be hashed and signed anew before its upload fails. */
 const SIGN_ATTEMPTS = 4
 

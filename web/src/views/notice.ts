@@ -2,15 +2,19 @@ import { html, nothing, type TemplateResult } from 'lit-html'
 import { Problem, sentence } from '../api/problem'
 import { again, warning } from './icons'
 
-/** What stands in place of a page or a list that could not be loaded. */
-export function failure(error: unknown, retry?: () => void): TemplateResult {
+/**
+ * What stands in place of a page or a list that could not be loaded. Trying again is offered where it may help; the request is named where
+ * the server has something to look up.
+ */
+export function failure(error: unknown, retry: () => void, instead?: TemplateResult): TemplateResult {
+  const lasting = error instanceof Problem && !error.isPassing
+  const requestId = error instanceof Problem && error.status >= 500 ? error.requestId : undefined
   return html`<section class="notice" role="alert">
     <span class="notice-icon">${warning}</span>
     <p>${sentence(error)}</p>
-    ${error instanceof Problem && error.requestId
-      ? html`<p class="faint">If you report this, name the request ${error.requestId}.</p>`
-      : nothing}
-    ${retry ? html`<button class="button" type="button" @click=${retry}>${again} Try again</button>` : nothing}
+    ${requestId ? html`<p class="faint">If you report this, name the request ${requestId}.</p>` : nothing}
+    ${lasting ? nothing : html`<button class="button" type="button" @click=${retry}>${again} Try again</button>`}
+    ${instead ?? nothing}
   </section>`
 }
 
