@@ -1,6 +1,8 @@
 """Deploys template.yaml into an AWS-compatible endpoint, as `sam deploy` would into AWS.
 
-Prints one JSON document: {"outputs": {…}, "resources": {logical id: physical id}}.
+Prints one JSON document:
+    {"outputs": {…}, "resources": {logical id: physical id},
+     "functions": {logical id: {"name": …, "handler": …, "environment": {…}}}}
 """
 
 import argparse
@@ -44,7 +46,14 @@ def main() -> None:
     template = translated(options.template, options.binaries, artifacts, parameters, session)
     stacks = Stack(client("cloudformation"), options.stack)
     stacks.deploy(artifacts.template(json.dumps(template)), parameters)
-    json.dump({"outputs": stacks.outputs(), "resources": stacks.resources()}, sys.stdout)
+    resources = stacks.resources()
+    lambda_ = client("lambda")
+    functions = {
+        logical_id: function(lambda_, resources[logical_id])
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+    json.dump({"outputs": stacks.outputs(), "resources": resources, "functions": functions}, sys.stdout)
 
 
 def translated(path: pathlib.Path, binaries: pathlib.Path, artifacts: Artifacts, parameters: dict, session) -> dict:
@@ -61,6 +70,13 @@ def translated(path: pathlib.Path, binaries: pathlib.Path, artifacts: Artifacts,
     result = Translator({}, Parser(), boto_session=session).translate(template, parameters)
     http_api.expand(result)
     return result
+
+
+def function(lambda_, name: str) -> dict:
+    """What is told about a function."""
+    configuration = lambda_.get_function_configuration(FunctionName=name)
+    environment = configuration["Environment"]["Variables"]
+    return {"name": name, "handler": configuration["Handler"], "environment": environment}
 
 
 class Stack:

@@ -1,12 +1,14 @@
 """Runs the local AWS: ministack with the few changes that this project needs.
 
 Reads its settings from the environment, as ministack does. Lives as long as its standard input is open: whoever
-started it holds the other end, so that it saves its state and ends even when that process was killed.
+started it holds the other end, so that it saves its state and ends even when that process was killed. The folder
+in MATINEE_REMOVE_AT_END, if any, goes with it.
 """
 
 import functools
 import mmap
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -93,6 +95,8 @@ def main() -> None:
     try:
         app.main()
     finally:
+        if folder := os.environ.get("MATINEE_REMOVE_AT_END"):
+            shutil.rmtree(folder, ignore_errors=True)
         # The functions that are still running belong to the process group that was made for this process.
         if os.getpgrp() == os.getpid():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The whole of Matinee on one machine: what `cargo run` starts, as a library for tests.
+//!
+//! [`Stack::start`] builds what is outdated, starts the local AWS, deploys `template.yaml` into it as it is, and
+//! plays CloudFront's part in front. There is no second implementation of storage, queues or routing: what passes
+//! here is what deploys.
+
+pub mod cdn;
+pub mod client;
+pub mod demo;
+pub mod demo_world;
+pub mod deployment;
+pub mod emulator;
+pub mod endpoint;
+pub mod people;
+pub mod project;
+pub mod redrive;
+pub mod running;
+pub mod setup;
+pub mod site;
+pub mod stack;
+pub mod stamp;
+pub mod step;
+
+pub use deployment::{Deployment, Function};
+pub use endpoint::Endpoint;
+pub use project::Project;
+pub use stack::{Options, Stack};

@@ -1,1 +1,202 @@
-fn main() {}
+//! `cargo run`: the whole of Matinee on this machine.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use local::demo_world::{self, ADMIN, PUBLISHER, VIEWER};
+use local::deployment::STACK;
+use local::running::Running;
+use local::step::Step;
+use local::{Endpoint, Options, Project, Stack, demo, redrive, setup};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where the site is when nothing else is there.
+const USUAL_PORT: u16 = 8080;
+
+/// Builds Matinee, starts it on this machine and prints its address. Ctrl-C stops everything; data is kept.
+#[derive(Parser)]
+#[command(name = "cargo run --", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Port of the site (8080 or the next one that is free, if not given).
+    #[arg(long)]
+    port: Option<u16>,
+    /// An AWS-compatible endpoint that runs already (LocalStack, say) to deploy into.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Forgets all films, accounts and everything else that is kept between runs.
+    Reset,
+    /// Does the main job over HTTP alone and prints the time of each step.
+    Demo {
+        /// A film of yours; the demo film if not given.
+        file: Option<PathBuf>,
+        /// Site of a deployed stack. Without it, the service that runs here, or one that is started for it.
+        #[arg(long, requires = "email", requires = "password")]
+        site: Option<String>,
+        /// Who signs in.
+        #[arg(long, default_value = PUBLISHER.email)]
+        email: String,
+        /// Their password.
+        #[arg(long, default_value = PUBLISHER.password, hide_default_value = true)]
+        password: String,
+    },
+    /// Moves the messages of the dead-letter queues back, once their cause has been removed.
+    Redrive {
+        /// A stack in the account of the environment's AWS credentials, instead of the one that runs here.
+        #[arg(long)]
+        stack: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let project = Project::find()?;
+    match arguments.command {
+        None => run(&project, arguments.port, arguments.endpoint).await,
+        Some(Command::Reset) => reset(&project).await,
+        Some(Command::Demo { file, site, email, password }) => {
+            demo(&project, file, site, &email, &password).await
+        }
+        Some(Command::Redrive { stack }) => redrive(&project, stack).await,
+    }
+}
+
+async fn run(project: &Project, port: Option<u16>, endpoint: Option<String>) -> Result<()> {
+    if let Some(running) = Running::find(project).await {
+        bail!("Matinee runs already: {}", running.site_url);
+    }
+    let started = Instant::now();
+    let mut stack = tokio::select! {
+        stack = start(project, port, endpoint) => stack?,
+        () = asked_to_stop() => return Ok(()),
+    };
+    let running =
+        Running { site_url: stack.site_url().to_owned(), endpoint_url: stack.endpoint().url.clone() };
+    running.tell(project)?;
+    let ended = tokio::select! {
+        ended = serve(project, &mut stack, started) => ended,
+        () = asked_to_stop() => Ok(()),
+    };
+    Running::forget(project);
+    eprintln!("  stopping …");
+    drop(stack);
+    ended
+}
+
+async fn start(project: &Project, port: Option<u16>, endpoint: Option<String>) -> Result<Stack> {
+    let site_port = match port {
+        Some(port) => port,
+        None => first_free_port(USUAL_PORT).context("no port for the site is free")?,
+    };
+    let options = Options {
+        site_port: Some(site_port),
+        data: Some(project.data()),
+        endpoint,
+        pages: true,
+        ..Options::default()
+    };
+    Stack::start(options).await
+}
+
+/// Completes the demo world, says where everything is, and watches over the local AWS.
+async fn serve(project: &Project, stack: &mut Stack, started: Instant) -> Result<()> {
+    if let Err(error) = demo_world::make(project, stack).await {
+        eprintln!("  the demo world is incomplete: {error:#}");
+    }
+    print_welcome(stack, started.elapsed());
+    while stack.is_running() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    bail!("the local AWS has ended; see {}", project.logs().join("aws.log").display())
+}
+
+#[expect(clippy::print_stdout, reason = "this is what people wait for")]
+fn print_welcome(stack: &Stack, took: Duration) {
+    println!("\n  Matinee is at  {}   (after {:.1} s)\n", stack.site_url(), took.as_secs_f64());
+    for (account, may) in [(&VIEWER, "watches"), (&PUBLISHER, "uploads too"), (&ADMIN, "does everything")] {
+        println!("    {:<27}{:<20}{may}", account.email, account.password);
+    }
+    println!(
+        "\n  The local AWS is at {}. Ctrl-C stops everything; what is there stays for the next time.",
+        stack.endpoint().url
+    );
+}
+
+async fn reset(project: &Project) -> Result<()> {
+    if let Some(running) = Running::find(project).await {
+        bail!("Matinee runs at {}; stop it first", running.site_url);
+    }
+    Running::forget(project);
+    let data = project.data();
+    if data.exists() {
+        std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
+    }
+    eprintln!("  all data is gone");
+    Ok(())
+}
+
+async fn demo(
+    project: &Project,
+    file: Option<PathBuf>,
+    site: Option<String>,
+    email: &str,
+    password: &str,
+) -> Result<()> {
+    let mut own_stack = None;
+    let site = match (site, Running::find(project).await) {
+        (Some(site), _) => site.trim_end_matches('/').to_owned(),
+        (None, Some(running)) => running.site_url,
+        (None, None) => {
+            let stack = own_stack.insert(Stack::start(Options::default()).await?);
+            for account in [VIEWER, PUBLISHER, ADMIN] {
+                stack.create_user_in(account.email, account.password, account.groups).await?;
+            }
+            stack.site_url().to_owned()
+        }
+    };
+    let file = match file {
+        Some(file) => file,
+        None => demo_world::film(project, &Step::start("film", "the demo film")).await?,
+    };
+    tokio::select! {
+        done = demo::run(&site, email, password, &file) => done,
+        () = asked_to_stop() => Ok(()),
+    }
+}
+
+async fn redrive(project: &Project, stack: Option<String>) -> Result<()> {
+    setup::python(project).await?;
+    match (stack, Running::find(project).await) {
+        (Some(stack), _) => redrive::redrive(project, None, &stack).await,
+        (None, Some(running)) => {
+            redrive::redrive(project, Some(&Endpoint::at(&running.endpoint_url)), STACK).await
+        }
+        (None, None) => bail!("Matinee does not run here; name a deployed stack with --stack"),
+    }
+}
+
+/// Returns at the first Ctrl-C or SIGTERM.
+async fn asked_to_stop() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn first_free_port(from: u16) -> Option<u16> {
+    (from..from.saturating_add(100)).find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+}

@@ -1,0 +1,156 @@
+//! Plays CloudFront: one origin in front of the pages, the API and the media.
+//!
+//! The behaviours, their order and the headers are those of `infra/cdn.yaml`. What it adds nothing to, as CloudFront
+//! would not either: an answer is what the origin says, or a refusal.
+
+mod api;
+mod bucket;
+mod guard;
+mod headers;
+
+use anyhow::Result;
+use aws_sdk_s3::Client;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::deployment::{Deployment, STACK};
+use crate::endpoint::Endpoint;
+use api::Api;
+use guard::Guard;
+
+/// The origins behind the CDN, and what it needs to guard them.
+#[derive(Clone)]
+pub struct Cdn {
+    s3: Client,
+    upload_bucket: String,
+    media_bucket: String,
+    web_bucket: String,
+    api: Api,
+    guard: Guard,
+    content_security_policy: String,
+}
+
+/// Which origin answers, by the first pattern that a path matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behaviour {
+    Document,
+    Api,
+    Original,
+    Media,
+    Page,
+}
+
+impl Behaviour {
+    fn of(path: &str) -> Self {
+        if path == "/api/openapi.json" {
+            Self::Document
+        } else if path.starts_with("/api/") {
+            Self::Api
+        } else if path.starts_with("/media/") && path.ends_with("/original") {
+            Self::Original
+        } else if path.starts_with("/media/") || path.starts_with("/posters/") {
+            Self::Media
+        } else {
+            Self::Page
+        }
+    }
+}
+
+impl Cdn {
+    /// A CDN in front of what is deployed at `endpoint`.
+    ///
+    /// # Errors
+    /// When the deployment lacks an output.
+    pub fn new(endpoint: &Endpoint, deployment: &Deployment) -> Result<Self> {
+        Ok(Self {
+            s3: endpoint.s3(),
+            upload_bucket: deployment.output("UploadBucket")?.to_owned(),
+            media_bucket: deployment.output("MediaBucket")?.to_owned(),
+            web_bucket: deployment.output("WebBucket")?.to_owned(),
+            api: Api::new(endpoint, deployment.output("ApiId")?),
+            guard: Guard::new(endpoint, deployment.output("MediaKeysTable")?, STACK),
+            content_security_policy: headers::content_security_policy(&endpoint.url),
+        })
+    }
+
+    /// The address of the API behind it, stage included.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        self.api.url()
+    }
+
+    /// Everything that it serves.
+    pub fn router(self) -> Router {
+        Router::new().fallback(answer).with_state(self)
+    }
+}
+
+async fn answer(State(cdn): State<Cdn>, request: Request) -> Response {
+    let mut response = cdn.dispatch(request).await;
+    headers::secure(&mut response, &cdn.content_security_policy);
+    response
+}
+
+impl Cdn {
+    async fn dispatch(&self, request: Request) -> Response {
+        let (request, body) = request.into_parts();
+        let path = request.uri.path();
+        let behaviour = Behaviour::of(path);
+        if behaviour == Behaviour::Api {
+            return self.api.forward(request, body).await;
+        }
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "AccessDenied",
+                "This distribution does not allow this method",
+            );
+        }
+        if matches!(behaviour, Behaviour::Original | Behaviour::Media)
+            && let Err(refusal) = self.guard.admit(&request).await
+        {
+            return refusal;
+        }
+        match behaviour {
+            Behaviour::Original => bucket::serve(&self.s3, &self.upload_bucket, path, &request).await,
+            Behaviour::Media => bucket::serve(&self.s3, &self.media_bucket, path, &request).await,
+            _ => {
+                // What infra/cdn.yaml does in a CloudFront function: the pages' own paths are one file.
+                let page = if path.contains('.') { path } else { "/index.html" };
+                bucket::serve(&self.s3, &self.web_bucket, page, &request).await
+            }
+        }
+    }
+}
+
+/// An error as CloudFront words it.
+fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"#
+    );
+    (status, [(header::CONTENT_TYPE, "text/xml")], Body::from(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Behaviour;
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() {
+        for (path, behaviour) in [
+            ("/", Behaviour::Page),
+            ("/watch/7", Behaviour::Page),
+            ("/api", Behaviour::Page),
+            ("/api/openapi.json", Behaviour::Document),
+            ("/api/videos/7", Behaviour::Api),
+            ("/media/7/original", Behaviour::Original),
+            ("/media/7/master.m3u8", Behaviour::Media),
+            ("/posters/7.jpg", Behaviour::Media),
+        ] {
+            assert_eq!(Behaviour::of(path), behaviour, "{path}");
+        }
+    }
+}

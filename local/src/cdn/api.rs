@@ -1,0 +1,83 @@
+//! The HTTP API as an origin.
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use std::net::SocketAddr;
+
+use super::refusal;
+use crate::endpoint::Endpoint;
+
+/// Headers that belong to one connection and are not passed on (RFC 9110, section 7.6.1).
+const OF_THE_CONNECTION: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Passes requests on to an HTTP API and its answers back, both as they stream.
+#[derive(Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Api {
+    /// The API `id` at an emulator. The path in front is how emulators tell APIs apart without DNS.
+    pub fn new(endpoint: &Endpoint, id: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        Self { http: http.unwrap_or_default(), base: format!("{}/_aws/execute-api/{id}", endpoint.url) }
+    }
+
+    /// The address of the API, stage included.
+    pub fn url(&self) -> String {
+        format!("{}/api", self.base)
+    }
+
+    /// Passes one request on.
+    pub async fn forward(&self, request: Parts, body: Body) -> Response {
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut headers = end_to_end(&request.headers);
+        headers.remove(header::HOST);
+        if let Some(ConnectInfo(viewer)) = request.extensions.get::<ConnectInfo<SocketAddr>>()
+            && let Ok(viewer) = HeaderValue::from_str(&viewer.ip().to_string())
+        {
+            headers.append(X_FORWARDED_FOR, viewer);
+        }
+        let sent = self
+            .http
+            .request(request.method, format!("{}{path}", self.base))
+            .headers(headers)
+            .body(reqwest::Body::wrap_stream(body.into_data_stream()))
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = answer.status();
+                *response.headers_mut() = end_to_end(answer.headers());
+                *response.body_mut() = Body::from_stream(answer.bytes_stream());
+                response
+            }
+            Err(error) => {
+                eprintln!("  the API does not answer: {error}");
+                refusal(StatusCode::BAD_GATEWAY, "BadGateway", "The origin did not answer")
+            }
+        }
+    }
+}
+
+/// The headers that are passed on, repeated ones included.
+fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    headers
+        .iter()
+        .filter(|(name, _)| !OF_THE_CONNECTION.contains(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! Everything that has to be installed and built before the service can start.
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::project::Project;
+use crate::stamp::Stamp;
+use crate::step::{Step, on_path};
+
+/// The packages whose binaries are the functions.
+const FUNCTION_PACKAGES: [&str; 5] = ["accounts", "uploads", "catalog", "watching", "ingest"];
+
+/// Installs and builds what is missing or outdated: the Python environment, the functions, the pages.
+///
+/// # Errors
+/// When a tool is missing (the error says how to get it) or a step fails.
+pub async fn prepare(project: &Project, with_pages: bool) -> Result<()> {
+    check_tools(with_pages)?;
+    // pip and npm wait for the network and the disk most of the time, Cargo for the CPU.
+    tokio::try_join!(python(project), functions(project), async {
+        if with_pages { pages(project).await } else { Ok(()) }
+    })?;
+    Ok(())
+}
+
+fn check_tools(with_pages: bool) -> Result<()> {
+    let mut tools =
+        vec![("python3", "Python 3.11 or later: https://www.python.org/downloads or your system's packages")];
+    if with_pages {
+        tools.push(("node", "Node 20 or later: https://nodejs.org"));
+        tools.push(("npm", "npm, which comes with Node: https://nodejs.org"));
+    }
+    let missing: Vec<_> = tools.into_iter().filter(|(tool, _)| on_path(tool).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<_> = missing.iter().map(|(tool, how)| format!("  {tool} is missing. Get {how}")).collect();
+    bail!("Matinee needs a tool that this machine does not have:\n{}", list.join("\n"))
+}
+
+/// Installs the pinned packages of `local/requirements.txt` into a virtual environment.
+///
+/// # Errors
+/// When Python cannot make the environment or pip fails.
+pub async fn python(project: &Project) -> Result<()> {
+    let requirements = project.root.join("local/requirements.txt");
+    let stamp = Stamp::of(project, "python", std::slice::from_ref(&requirements), &[])?;
+    if stamp.is_current() && project.python().exists() {
+        return Ok(());
+    }
+    let step = Step::start("python", "packages for the local AWS and for deploying");
+    let environment = project.python_environment();
+    if environment.exists() {
+        tokio::fs::remove_dir_all(&environment).await.context("removing the old Python environment")?;
+    }
+    step.run(project, Command::new("python3").args(["-m", "venv"]).arg(&environment))
+        .await
+        .context("On Debian and Ubuntu, the package python3-venv is needed too")?;
+    let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"];
+    step.run(project, Command::new(project.python()).args(pip).arg("--requirement").arg(&requirements))
+        .await?;
+    stamp.set()?;
+    step.done();
+    Ok(())
+}
+
+/// Builds the functions with the profile that this program was built with. Cargo knows best what is outdated.
+async fn functions(project: &Project) -> Result<()> {
+    let step = Step::start("functions", "binaries of the functions");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(&project.root).args(["build", "--locked", "--profile", &project.profile]);
+    for package in FUNCTION_PACKAGES {
+        command.args(["--bin", package]);
+    }
+    command.env("CARGO_TARGET_DIR", &project.target).env("CARGO_TERM_PROGRESS_WHEN", "never");
+    // Cargo tells the programs that it runs about themselves; the inner Cargo is not one of them.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_BIN_NAME" {
+            command.env_remove(name);
+        }
+    }
+    step.run(project, &mut command).await?;
+    step.done();
+    Ok(())
+}
+
+/// Installs the pages' dependencies and builds the pages.
+async fn pages(project: &Project) -> Result<()> {
+    let web = project.web();
+    if !web.join("package.json").exists() {
+        eprintln!("  pages      there are none yet (web/package.json is missing); the API works without");
+        return Ok(());
+    }
+    let packages = [web.join("package.json"), web.join("package-lock.json")];
+    let installed = Stamp::of(project, "web-packages", &packages, &[])?;
+    if !(installed.is_current() && web.join("node_modules").exists()) {
+        let step = Step::start("packages", "the pages' dependencies");
+        let npm = ["ci", "--no-audit", "--no-fund", "--no-progress"];
+        step.run(project, Command::new("npm").args(npm).current_dir(&web)).await?;
+        installed.set()?;
+        step.done();
+    }
+    let outputs = ["node_modules", "dist", "test-results", "playwright-report"];
+    let built = Stamp::of(project, "pages", std::slice::from_ref(&web), &outputs)?;
+    if !(built.is_current() && web.join("dist").exists()) {
+        let step = Step::start("pages", "the pages");
+        step.run(project, Command::new("npm").args(["run", "build"]).current_dir(&web)).await?;
+        built.set()?;
+        step.done();
+    }
+    Ok(())
+}
