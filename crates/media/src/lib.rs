@@ -7,22 +7,41 @@
 //!
 //! The caller brings a [`Source`] that reads ranges and a [`Store`] that writes parts.
 
+mod boxes;
+mod codec;
 mod container;
+mod dash;
 mod digest;
 mod error;
+mod fragments;
+mod geometry;
+mod hls;
+mod lane;
+mod manifest;
+mod matroska;
+mod moov;
 mod movie;
 mod package;
+mod pieces;
 mod plan;
+mod poster;
 mod probe;
+mod scan;
+mod segments;
 mod source;
 mod store;
+mod tables;
+mod timing;
+mod treatment;
+mod writing;
 
 pub use container::{Container, sniff};
 pub use digest::content_digest;
 pub use error::MediaError;
-pub use movie::{Movie, Treatment, open};
+pub use movie::{Movie, open};
 pub use package::{Options, Packaged, package};
 pub use plan::{Manifest, Output, Plan};
 pub use probe::{Probe, TrackKind, TrackProbe};
 pub use source::{FileSource, Source};
 pub use store::{DirectoryStore, FileWriter, Part, Store, Writer};
+pub use treatment::Treatment;

@@ -1,21 +1,12 @@
-use crate::{MediaError, Plan, Probe, Source};
+use bytes::Bytes;
 
-/// What becomes of a file.
-#[derive(Debug, Clone)]
-pub enum Treatment {
-    /// It is packaged for adaptive streaming.
-    Package(Plan),
-    /// Browsers play the original as it is, and packaging it would lose something.
-    Progressive {
-        /// Why it is not packaged; a sentence for its publisher.
-        reason: String,
-    },
-    /// It cannot be shown.
-    Refuse {
-        /// A sentence for its publisher.
-        reason: String,
-    },
-}
+use crate::codec::Codec;
+use crate::container::{Container, sniff};
+use crate::moov::Index;
+use crate::plan::Wanted;
+use crate::scan::{HEAD_BYTES, Scanned, scan};
+use crate::treatment::treat;
+use crate::{MediaError, Probe, Source, TrackKind, TrackProbe, Treatment, geometry, matroska};
 
 /// A file whose tables were read and checked.
 #[derive(Debug, Clone)]
@@ -40,6 +31,86 @@ impl Movie {
 /// where each fragment has its own. Tables that contradict each other, promise more than the file
 /// holds or exceed 128 MiB are [`MediaError::Bad`].
 pub async fn open<S: Source>(source: &S) -> Result<Movie, MediaError> {
-    let _ = source;
-    Err(MediaError::bad("not yet"))
+    let size = source.size_bytes();
+    if size == 0 {
+        return Err(MediaError::bad("The file is empty."));
+    }
+    let head = source.read(0..size.min(HEAD_BYTES)).await?;
+    match sniff(&head) {
+        Some(container @ (Container::Mp4 | Container::QuickTime)) => {
+            let Scanned { index, known } = scan(source, head).await?;
+            Movie::from_index(container, index, size, known)
+        }
+        Some(container @ (Container::Matroska | Container::WebM)) => Movie::from_matroska(container, &head),
+        Some(container) => Ok(Movie {
+            probe: Probe { container, duration_ms: None, tracks: Vec::new() },
+            treatment: Treatment::Refuse {
+                reason: format!(
+                    "The file is {}, which browsers do not play. Please upload it as MP4 or MOV.",
+                    container.name()
+                ),
+            },
+        }),
+        None => Err(MediaError::bad("This is not a video file of a kind that we know.")),
+    }
+}
+
+impl Movie {
+    fn from_matroska(container: Container, head: &[u8]) -> Result<Self, MediaError> {
+        let probe = matroska::probe(head, container)
+            .ok_or_else(|| MediaError::bad("The file is damaged: its list of tracks is missing."))?;
+        let unplayable = matroska::unplayable(&probe);
+        let treatment = if probe.tracks.is_empty() {
+            Treatment::Refuse { reason: "The file has neither picture nor sound.".into() }
+        } else if unplayable.is_empty() {
+            Treatment::Progressive { reason: format!("{} plays as it is.", container.name()) }
+        } else {
+            let codecs = unplayable.join(" and ");
+            Treatment::Refuse { reason: format!("Browsers do not play {codecs} in {}.", container.name()) }
+        };
+        Ok(Self { probe, treatment })
+    }
+
+    fn from_index(
+        container: Container,
+        index: Index,
+        size: u64,
+        known: Vec<(u64, Bytes)>,
+    ) -> Result<Self, MediaError> {
+        let movie_timescale = index.timescale;
+        let mut described = Vec::with_capacity(index.tracks.len());
+        for track in index.tracks {
+            let used = track.tables.description.unwrap_or(1).max(1) as usize - 1;
+            let entry = track.entries.get(used).filter(|_| track.tables.samples > 0);
+            if let Some(codec) = entry.map(|entry| Codec::parse(entry, track.kind)).transpose()? {
+                described.push(Wanted { track, codec });
+            }
+        }
+        let tracks: Vec<TrackProbe> = described.iter().map(probe_track).collect();
+        let duration_ms = tracks.iter().filter_map(|track| track.duration_ms).max();
+        let probe = Probe { container, duration_ms, tracks };
+        Ok(Self { probe, treatment: treat(described, movie_timescale, size, known) })
+    }
+}
+
+fn probe_track(wanted: &Wanted) -> TrackProbe {
+    let Wanted { track, codec } = wanted;
+    let video = track.kind == TrackKind::Video;
+    let seconds = track.tables.duration as f64 / f64::from(track.timescale);
+    let per_second = |amount: f64| Some(amount / seconds).filter(|rate| rate.is_finite());
+    let (width, height) = geometry::display_size(track, codec);
+    let frame_rate = per_second(f64::from(track.tables.samples)).map(|rate| (rate * 1000.0).round() / 1000.0);
+    TrackProbe {
+        kind: track.kind,
+        codec: codec.name.clone(),
+        duration_ms: Some((seconds * 1000.0).round() as u64),
+        width: video.then_some(width),
+        height: video.then_some(height),
+        rotation: video.then(|| geometry::rotation(&track.header.matrix)),
+        frame_rate: frame_rate.filter(|_| video),
+        sample_rate: (!video && codec.sample_rate > 0).then_some(codec.sample_rate),
+        channels: (!video && codec.channels > 0).then_some(codec.channels),
+        language: track.language.clone(),
+        bit_rate: per_second(track.tables.bytes as f64 * 8.0).map(|rate| rate.round() as u64),
+    }
 }

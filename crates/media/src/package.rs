@@ -1,6 +1,19 @@
-use bytes::Bytes;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use crate::{MediaError, Plan, Source, Store};
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, MaybeDone, maybe_done, ready};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::digest::CompositeDigest;
+use crate::lane::Lane;
+use crate::plan::Inner;
+use crate::store::Writer;
+use crate::{MediaError, Part, Plan, Source, Store};
 
 /// How the media is carried over.
 #[derive(Debug, Clone)]
@@ -29,6 +42,19 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For files on this machine: what is read is written while it is still in the cache.
+    pub fn for_files() -> Self {
+        Self {
+            window_bytes: 512 << 10,
+            windows_in_flight: 1,
+            part_bytes: 512 << 10,
+            parts_in_flight: 1,
+            digest_part_size: None,
+        }
+    }
+}
+
 /// What a pass over the media brought, besides the outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packaged {
@@ -41,12 +67,204 @@ pub struct Packaged {
 /// Writes the plan's outputs (not its manifests) from the source, in one pass over it. Running it
 /// again writes identical bytes. A source that ends early or a part that fails is
 /// [`MediaError::Io`].
+///
+/// Memory: the windows in flight, the parts in flight, and one part of each output in the making.
 pub async fn package<S: Source, T: Store>(
     source: &S,
     plan: &Plan,
     store: &T,
     options: &Options,
 ) -> Result<Packaged, MediaError> {
-    let _ = (source, plan, store, options);
-    Err(MediaError::bad("not yet"))
+    let inner = &*plan.inner;
+    let window_bytes = options.window_bytes.max(1);
+    let mut writers = Vec::with_capacity(inner.tracks.len());
+    for output in plan.outputs() {
+        writers.push(store.create(&output.name, output.content_type).await?);
+    }
+    let part_bytes = options.part_bytes.max(1);
+    let mut lanes: Vec<Lane<'_>> =
+        inner.tracks.iter().map(|planned| Lane::new(planned, inner, part_bytes)).collect();
+    let mut digest = options.digest_part_size.map(CompositeDigest::new);
+    let mut poster = PosterBytes::new(inner);
+    {
+        let mut writes = Writes { writers: &writers, running: FuturesUnordered::new(), most: options.parts_in_flight };
+        let mut windows = Windows::new(source, inner, digest.is_some(), options);
+        while let Some((position, bytes)) = windows.next(&mut writes).await? {
+            if let Some(digest) = &mut digest {
+                digest.update(&bytes);
+            }
+            poster.take(position, &bytes);
+            for (index, lane) in lanes.iter_mut().enumerate() {
+                loop {
+                    let behind = lane.take(position, &bytes);
+                    while let Some(part) = lane.full_part() {
+                        writes.start(index, part, &mut windows).await?;
+                    }
+                    // Media that lies before the window is out of order in the file: it is fetched
+                    // for this lane alone.
+                    let Some(behind) = behind else { break };
+                    let end = inner.source_bytes.min(behind + window_bytes.min(part_bytes as u64));
+                    lane.set_aside(behind, source.read(behind..end).await?);
+                }
+            }
+        }
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            if let Some(part) = lane.last_part()? {
+                writes.start(index, part, &mut windows).await?;
+            }
+        }
+        writes.finish().await?;
+    }
+    for writer in writers {
+        writer.finish().await?;
+    }
+    Ok(Packaged { digest: digest.map(CompositeDigest::finish), poster: poster.render(inner) })
+}
+
+/// Parts on their way, over all outputs.
+struct Writes<'a, W> {
+    writers: &'a [W],
+    running: FuturesUnordered<BoxFuture<'a, io::Result<()>>>,
+    most: usize,
+}
+
+impl<'a, W: Writer> Writes<'a, W> {
+    /// Starts to write a part, once there are few enough in flight. Reads go on meanwhile.
+    async fn start<S: Source>(&mut self, index: usize, part: Part, windows: &mut Windows<'_, S>) -> io::Result<()> {
+        let writers = self.writers;
+        self.running.push(writers[index].write_part(part).boxed());
+        let most = self.most.max(1);
+        poll_fn(|context| {
+            windows.poll_reads(context);
+            // At least once, so that a part that needs no waiting is written at once.
+            loop {
+                match self.running.poll_next_unpin(context) {
+                    Poll::Ready(Some(done)) => done?,
+                    Poll::Ready(None) => return Poll::Ready(Ok(())),
+                    Poll::Pending if self.running.len() < most => return Poll::Ready(Ok(())),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Makes progress; an error of any part is answered at once.
+    fn poll(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context) {
+            done?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        while let Some(done) = self.running.next().await {
+            done?;
+        }
+        Ok(())
+    }
+}
+
+/// The source in windows, in order, some of them read ahead.
+struct Windows<'a, S> {
+    source: &'a S,
+    known: &'a [(u64, Bytes)],
+    /// What was not asked for yet.
+    rest: Range<u64>,
+    window_bytes: u64,
+    most: usize,
+    asked: VecDeque<Window<'a>>,
+}
+
+/// A window that was asked for.
+struct Window<'a> {
+    position: u64,
+    read: MaybeDone<BoxFuture<'a, io::Result<Bytes>>>,
+}
+
+impl<'a, S: Source> Windows<'a, S> {
+    fn new(source: &'a S, inner: &'a Inner, whole: bool, options: &Options) -> Self {
+        Self {
+            source,
+            known: &inner.known,
+            rest: if whole { 0..inner.source_bytes } else { inner.media.clone() },
+            window_bytes: options.window_bytes.max(1),
+            most: options.windows_in_flight.max(1),
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// The next window with its position; `None` at the end. Writes go on meanwhile.
+    async fn next<W: Writer>(&mut self, writes: &mut Writes<'_, W>) -> io::Result<Option<(u64, Bytes)>> {
+        while self.asked.len() < self.most && !self.rest.is_empty() {
+            let window = self.ask();
+            self.asked.push_back(window);
+        }
+        poll_fn(|context| {
+            writes.poll(context)?;
+            self.poll_reads(context);
+            match self.asked.front_mut() {
+                Some(Window { read: MaybeDone::Future(_), .. }) => Poll::Pending,
+                Some(Window { position, read }) => {
+                    let read = Pin::new(read).take_output();
+                    Poll::Ready(read.transpose().map(|bytes| bytes.map(|bytes| (*position, bytes))))
+                }
+                None => Poll::Ready(Ok(None)),
+            }
+        })
+        .await
+        .inspect(|_| drop(self.asked.pop_front()))
+    }
+
+    /// What was read on the way to the index is not read again.
+    fn ask(&mut self) -> Window<'a> {
+        let position = self.rest.start;
+        let mut end = self.rest.end.min(position + self.window_bytes);
+        for (start, bytes) in self.known {
+            let known_end = start + bytes.len() as u64;
+            if (*start..known_end).contains(&position) {
+                let end = known_end.min(self.rest.end);
+                let bytes = bytes.slice((position - start) as usize..(end - start) as usize);
+                self.rest.start = end;
+                return Window { position, read: maybe_done(ready(Ok(bytes)).boxed()) };
+            }
+            if *start > position {
+                end = end.min(*start);
+            }
+        }
+        self.rest.start = end;
+        Window { position, read: maybe_done(self.source.read(position..end).boxed()) }
+    }
+
+    fn poll_reads(&mut self, context: &mut Context<'_>) {
+        for window in &mut self.asked {
+            // Whether it is done is asked for when its turn comes.
+            let _ = Pin::new(&mut window.read).poll(context);
+        }
+    }
+}
+
+/// The bytes of the poster's key frame, gathered as they pass.
+struct PosterBytes {
+    range: Range<u64>,
+    bytes: Vec<u8>,
+}
+
+impl PosterBytes {
+    fn new(inner: &Inner) -> Self {
+        let range = inner.poster.as_ref().map_or(0..0, |poster| poster.range.clone());
+        Self { range, bytes: Vec::new() }
+    }
+
+    fn take(&mut self, position: u64, window: &Bytes) {
+        let next = self.range.start + self.bytes.len() as u64;
+        let end = self.range.end.min(position + window.len() as u64);
+        if position <= next && next < end {
+            self.bytes.extend_from_slice(&window[(next - position) as usize..(end - position) as usize]);
+        }
+    }
+
+    fn render(&self, inner: &Inner) -> Option<Bytes> {
+        inner.poster.as_ref()?.render(&self.bytes)
+    }
 }

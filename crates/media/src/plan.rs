@@ -1,6 +1,16 @@
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+
+use crate::codec::Codec;
+use crate::moov::Track;
+use crate::pieces::{Piece, Pieces};
+use crate::poster::PosterPlan;
+use crate::segments::{Segment, cut};
+use crate::timing::{Chosen, Timeline, lay_out, open_syncs};
+use crate::{Source, TrackKind, dash, hls, writing};
 
 /// A small text that players start from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,18 +37,203 @@ pub struct Output {
 /// Everything about the packaged outputs, down to the byte. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    #[allow(dead_code)]
-    inner: Arc<()>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What a plan holds.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) tracks: Vec<PlannedTrack>,
+    /// Where the media lies in the source, from the first byte that is needed to the last.
+    pub(crate) media: Range<u64>,
+    pub(crate) source_bytes: u64,
+    /// Ranges of the source that were read already, ascending.
+    pub(crate) known: Vec<(u64, Bytes)>,
+    pub(crate) poster: Option<PosterPlan>,
+}
+
+/// One output: a track on its own.
+#[derive(Debug)]
+pub(crate) struct PlannedTrack {
+    pub(crate) track: Track,
+    pub(crate) codec: Codec,
+    pub(crate) timeline: Timeline,
+    pub(crate) open: Vec<u32>,
+    /// The name of its files, without extension.
+    pub(crate) stem: String,
+    /// `ftyp`, `moov` and `sidx`.
+    pub(crate) header: Bytes,
+    /// How much of the header comes before the `sidx`.
+    pub(crate) init_bytes: u64,
+    pub(crate) segments: Vec<Segment>,
+    /// Presentation times at which segments start, and at which the last ends.
+    pub(crate) starts: Vec<u64>,
+    pub(crate) size_bytes: u64,
+    /// Of the copied samples.
+    pub(crate) source: Range<u64>,
+}
+
+impl PlannedTrack {
+    /// The name of the media file.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}.mp4", self.stem)
+    }
+
+    fn content_type(&self) -> &'static str {
+        match self.track.kind {
+            TrackKind::Video => "video/mp4",
+            TrackKind::Audio => "audio/mp4",
+        }
+    }
+
+    /// Ticks as seconds.
+    pub(crate) fn seconds(&self, ticks: u64) -> f64 {
+        ticks as f64 / f64::from(self.track.timescale)
+    }
+
+    /// How long a segment is shown.
+    pub(crate) fn segment_seconds(&self, index: usize) -> f64 {
+        self.seconds(self.starts[index + 1] - self.starts[index])
+    }
+
+    /// Samples that are carried over.
+    pub(crate) fn samples(&self) -> u64 {
+        self.segments.iter().map(|segment| u64::from(segment.counted.samples)).sum()
+    }
+
+    /// Whether every segment can be decoded on its own.
+    pub(crate) fn independent(&self) -> bool {
+        self.segments.iter().all(|segment| segment.counted.first_is_sync)
+    }
+}
+
+/// A track that goes into a plan, with its codec.
+pub(crate) struct Wanted {
+    pub(crate) track: Track,
+    pub(crate) codec: Codec,
 }
 
 impl Plan {
+    /// Plans the outputs of the wanted tracks, in their order. `None` when times or sizes are beyond
+    /// what the format can express.
+    pub(crate) fn new(
+        wanted: Vec<Wanted>,
+        movie_timescale: u32,
+        source_bytes: u64,
+        known: Vec<(u64, Bytes)>,
+    ) -> Option<Self> {
+        let open: Vec<Vec<u32>> = wanted.iter().map(|wanted| open_syncs(&wanted.track)).collect();
+        let chosen: Vec<Chosen<'_>> = (wanted.iter().zip(&open))
+            .map(|(wanted, open)| Chosen { track: &wanted.track, silence: wanted.codec.silence, open })
+            .collect();
+        let timelines = lay_out(&chosen, movie_timescale)?;
+        let mut tracks: Vec<PlannedTrack> = Vec::with_capacity(wanted.len());
+        for ((wanted, open), timeline) in wanted.into_iter().zip(open).zip(timelines) {
+            let before = tracks.iter().filter(|planned| planned.track.kind == wanted.track.kind).count();
+            tracks.push(plan_track(wanted, open, timeline, before)?);
+        }
+        let media = tracks.iter().map(|planned| planned.source.clone());
+        let media = media.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))?;
+        let poster = tracks.iter().find_map(PosterPlan::new);
+        Some(Self { inner: Arc::new(Inner { tracks, media, source_bytes, known, poster }) })
+    }
+
+    /// The longest segment of pictures that is as long as that because key frames are so far apart.
+    /// Where they are near, but need pictures from before, the original is no easier to seek in.
+    pub(crate) fn longest_group_seconds(&self) -> f64 {
+        let videos = self.inner.tracks.iter().filter(|p| p.track.kind == TrackKind::Video && p.open.is_empty());
+        let lengths = videos.flat_map(|planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)));
+        lengths.fold(0.0, f64::max)
+    }
+
     /// The playlists and the MPD, final before any media is read.
     pub fn manifests(&self) -> Vec<Manifest> {
-        Vec::new()
+        let mut manifests = hls::playlists(&self.inner.tracks);
+        manifests.push(dash::manifest(&self.inner.tracks));
+        manifests
     }
 
     /// The media files, with their exact sizes.
     pub fn outputs(&self) -> Vec<Output> {
-        Vec::new()
+        let output = |planned: &PlannedTrack| Output {
+            name: planned.file_name(),
+            content_type: planned.content_type(),
+            size_bytes: planned.size_bytes,
+        };
+        self.inner.tracks.iter().map(output).collect()
     }
+
+    /// Any bytes of an output, made from the source: the same that [`package`](crate::package) writes.
+    /// A name or a range that the output has not is `InvalidInput`.
+    pub async fn read_output<S: Source>(&self, source: &S, name: &str, range: Range<u64>) -> io::Result<Bytes> {
+        let planned = self.inner.tracks.iter().find(|planned| planned.file_name() == name);
+        let Some(planned) = planned.filter(|p| range.start <= range.end && range.end <= p.size_bytes) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such output or range"));
+        };
+        let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
+        let (mut pieces, mut position) = Pieces::from(planned, range.start);
+        while position < range.end {
+            let Some(piece) = pieces.next() else { break };
+            let length = piece.size_bytes();
+            let from = range.start.saturating_sub(position).min(length);
+            let to = (range.end - position).min(length);
+            match piece {
+                _ if from == to => {}
+                Piece::Made(made) => bytes.extend_from_slice(&made[from as usize..to as usize]),
+                Piece::Copied(copied) => {
+                    bytes.extend_from_slice(&source.read(copied.start + from..copied.start + to).await?);
+                }
+            }
+            position += length;
+        }
+        Ok(bytes.freeze())
+    }
+}
+
+fn plan_track(wanted: Wanted, open: Vec<u32>, timeline: Timeline, before: usize) -> Option<PlannedTrack> {
+    let Wanted { track, codec } = wanted;
+    let silent_frame = codec.silence.map_or(0, |silence| silence.frame.len() as u32);
+    let mut segments = cut(&track, &timeline, &open, silent_frame)?;
+    let init = writing::init(&track, &codec.entry, timeline.media_time)?;
+    let init_bytes = init.len() as u64;
+    let mut position = init_bytes + writing::sidx_bytes(segments.len());
+    let mut starts = Vec::with_capacity(segments.len() + 1);
+    for segment in &mut segments {
+        segment.position = position;
+        segment.header_bytes = writing::segment_header_bytes(&segment.counted)?;
+        position += segment.size_bytes();
+        let start = (segment.counted.earliest - timeline.media_time as i64).max(0) as u64;
+        starts.push(start.max(starts.last().copied().unwrap_or(0)));
+    }
+    let last = &segments.last()?.counted;
+    let end = (last.time + last.duration).saturating_sub(timeline.media_time);
+    starts.push(end.max(*starts.last()?));
+    if starts.windows(2).any(|times| times[1] - times[0] > u64::from(u32::MAX)) {
+        return None;
+    }
+    let mut header = init;
+    header.extend_from_slice(&writing::sidx(&segments, &starts, track.timescale));
+    let name = match track.kind {
+        TrackKind::Video => "video",
+        TrackKind::Audio => "audio",
+    };
+    let stem = if before == 0 { name.to_owned() } else { format!("{name}-{}", before + 1) };
+    let mut source = u64::MAX..0;
+    let kept = track.tables.samples_from(timeline.start.clone());
+    for sample in kept.take_while(|sample| sample.index < timeline.end_index) {
+        source = source.start.min(sample.position)..source.end.max(sample.end());
+    }
+    Some(PlannedTrack {
+        header: header.into(),
+        size_bytes: position,
+        track,
+        codec,
+        timeline,
+        open,
+        stem,
+        init_bytes,
+        segments,
+        starts,
+        source,
+    })
 }

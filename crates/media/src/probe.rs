@@ -20,6 +20,14 @@ impl Probe {
     pub fn video(&self) -> Option<&TrackProbe> {
         self.tracks.iter().find(|track| track.kind == TrackKind::Video)
     }
+
+    /// Width and height as the viewer sees them, after rotation.
+    pub fn shown_size(&self) -> Option<(u32, u32)> {
+        let video = self.video()?;
+        let (width, height) = (video.width?, video.height?);
+        let turned = matches!(video.rotation, Some(90 | 270));
+        Some(if turned { (height, width) } else { (width, height) })
+    }
 }
 
 /// What a track carries.

@@ -1,0 +1,273 @@
+//! Files that are fragmented already: their `moof` boxes are turned into the tables that an index
+//! would have had, so that everything else is the same for both kinds of file.
+
+use bytes::Bytes;
+
+use crate::MediaError;
+use crate::boxes::{be_u32, be_u64, body_of, boxes, damaged, put_u32s};
+use crate::moov::{Index, TrackDefaults};
+use crate::tables::{RawTables, Sizes, Tables};
+
+/// The bit of sample flags that says non-sync.
+const NON_SYNC: u32 = 0x1_0000;
+
+/// Collects the samples of all tracks, fragment by fragment.
+pub(crate) struct Fragments {
+    tracks: Vec<Collected>,
+    file_size: u64,
+}
+
+/// The tables of one track in the making, in the form that the boxes have.
+struct Collected {
+    defaults: TrackDefaults,
+    first_time: Option<u64>,
+    next_time: u64,
+    samples: u32,
+    durations: Runs,
+    shifts: Runs,
+    sizes: Vec<u8>,
+    syncs: Vec<u8>,
+    runs: Vec<u8>,
+    chunks: Vec<u8>,
+    last_chunk_samples: u32,
+}
+
+/// (count, value) pairs.
+#[derive(Default)]
+struct Runs {
+    done: Vec<u8>,
+    count: u32,
+    value: u32,
+}
+
+impl Runs {
+    fn push(&mut self, value: u32) {
+        if self.count > 0 && self.value == value {
+            self.count += 1;
+            return;
+        }
+        self.flush();
+        (self.count, self.value) = (1, value);
+    }
+
+    fn flush(&mut self) {
+        if self.count > 0 {
+            put_u32s(&mut self.done, &[self.count, self.value]);
+        }
+        self.count = 0;
+    }
+
+    fn replace_last(&mut self, change: impl FnOnce(u32) -> u32) {
+        let last = self.value;
+        if self.count > 0 {
+            self.count -= 1;
+            let kept = (self.count, self.value);
+            self.push_run(kept);
+            self.push(change(last));
+        }
+    }
+
+    fn push_run(&mut self, (count, value): (u32, u32)) {
+        self.flush();
+        (self.count, self.value) = (count, value);
+    }
+
+    fn finish(mut self) -> Bytes {
+        self.flush();
+        self.done.into()
+    }
+}
+
+/// The header of a track fragment, with the defaults of the movie filled in.
+struct TrackFragment {
+    base: u64,
+    duration: u32,
+    size: u32,
+    flags: u32,
+}
+
+impl Fragments {
+    /// For the tracks of an index that announces fragments.
+    pub(crate) fn new(index: &Index, file_size: u64) -> Self {
+        let collected = |track: &crate::moov::Track| {
+            let given = index.defaults.iter().find(|defaults| defaults.track_id == track.id).copied();
+            Collected {
+                defaults: given.unwrap_or(TrackDefaults { track_id: track.id, duration: 0, size: 0, flags: 0 }),
+                first_time: None,
+                next_time: 0,
+                samples: 0,
+                durations: Runs::default(),
+                shifts: Runs::default(),
+                sizes: Vec::new(),
+                syncs: Vec::new(),
+                runs: Vec::new(),
+                chunks: Vec::new(),
+                last_chunk_samples: 0,
+            }
+        };
+        Self { tracks: index.tracks.iter().map(collected).collect(), file_size }
+    }
+
+    /// Takes the body of a `moof` that begins at `position` of the file.
+    pub(crate) fn add(&mut self, position: u64, moof: &Bytes) -> Result<(), MediaError> {
+        // Where data follows when a fragment does not say: first the box itself, then the end of
+        // the data before.
+        let mut follows = position;
+        for traf in boxes(moof) {
+            let traf = traf?;
+            if &traf.kind == b"traf" {
+                follows = self.add_track(position, follows, &traf.body)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_track(&mut self, moof: u64, follows: u64, traf: &Bytes) -> Result<u64, MediaError> {
+        let tfhd = body_of(traf, b"tfhd")?.ok_or_else(|| damaged("a fragment has no header"))?;
+        let Some(track) = self.tracks.iter_mut().find(|t| t.defaults.track_id == be_u32(&tfhd, 4)) else {
+            return Ok(follows);
+        };
+        let present = be_u32(&tfhd, 0);
+        let mut at = 8;
+        let mut field = |flag: u32, bytes: usize| {
+            let start = at;
+            (present & flag != 0).then(|| at += bytes).map(|()| start)
+        };
+        let base = field(0x1, 8).map(|at| be_u64(&tfhd, at));
+        field(0x2, 4);
+        let mut optional = |flag, default| field(flag, 4).map_or(default, |at| be_u32(&tfhd, at));
+        let fragment = TrackFragment {
+            base: base.unwrap_or(if present & 0x2_0000 != 0 { moof } else { follows }),
+            duration: optional(0x8, track.defaults.duration),
+            size: optional(0x10, track.defaults.size),
+            flags: optional(0x20, track.defaults.flags),
+        };
+        if let Some(tfdt) = body_of(traf, b"tfdt")? {
+            let wide = tfdt.first() == Some(&1);
+            track.starts_at(if wide { be_u64(&tfdt, 4) } else { be_u32(&tfdt, 4).into() });
+        }
+        let mut position = fragment.base;
+        for trun in boxes(traf) {
+            let trun = trun?;
+            if &trun.kind == b"trun" {
+                position = track.add_run(&fragment, position, &trun.body, self.file_size)?;
+            }
+        }
+        Ok(position)
+    }
+
+    /// Puts the collected tables into the tracks of the index.
+    pub(crate) fn finish(self, index: &mut Index) -> Result<(), MediaError> {
+        let file_size = self.file_size;
+        for (track, collected) in index.tracks.iter_mut().zip(self.tracks) {
+            if collected.samples > 0 {
+                if track.tables.samples > 0 {
+                    return Err(MediaError::bad(
+                        "The file keeps its samples partly in an index and partly in fragments, which is not supported.",
+                    ));
+                }
+                track.tables = collected.finish(file_size)?;
+                // What the list says of the length was true of the empty movie before the fragments.
+                track.edits.length = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Collected {
+    /// Times follow from durations in tables, so what a fragment skips lengthens the last sample
+    /// before it, and what it overlaps shortens that.
+    fn starts_at(&mut self, time: u64) {
+        if self.first_time.is_none() {
+            self.first_time = Some(time);
+            self.next_time = time;
+        }
+        let (expected, samples) = (self.next_time, self.samples);
+        let change = time as i64 - expected as i64;
+        if change != 0 && samples > 0 {
+            let mut applied = 0;
+            self.durations.replace_last(|last| {
+                let changed = (i64::from(last) + change).clamp(0, i32::MAX.into());
+                applied = changed - i64::from(last);
+                changed as u32
+            });
+            self.next_time = (expected as i64 + applied) as u64;
+        }
+    }
+
+    fn add_run(
+        &mut self,
+        fragment: &TrackFragment,
+        follows: u64,
+        trun: &Bytes,
+        file_size: u64,
+    ) -> Result<u64, MediaError> {
+        let (present, count) = (be_u32(trun, 0), be_u32(trun, 4));
+        let mut at = 8;
+        let mut position = follows;
+        if present & 0x1 != 0 {
+            position = fragment.base.wrapping_add_signed((be_u32(trun, at) as i32).into());
+            at += 4;
+        }
+        let first_flags = (present & 0x4 != 0).then(|| be_u32(trun, at));
+        at += if first_flags.is_some() { 4 } else { 0 };
+        let each = 4 * u64::from((present >> 8 & 0xf).count_ones());
+        // A run without fields of its own costs no bytes, so its count is held against the file.
+        let least = if present & 0x200 == 0 { u64::from(count) * u64::from(fragment.size.max(1)) } else { 0 };
+        if u64::from(count) * each > (trun.len() as u64).saturating_sub(at as u64) || least > file_size {
+            return Err(damaged("a fragment promises more samples than it holds"));
+        }
+        if count == 0 {
+            return Ok(position);
+        }
+        self.start_chunk(position, count);
+        for index in 0..count {
+            let mut field = |flag: u32, default: u32| {
+                if present & flag == 0 {
+                    return default;
+                }
+                at += 4;
+                be_u32(trun, at - 4)
+            };
+            let duration = field(0x100, fragment.duration);
+            let size = field(0x200, fragment.size);
+            let default_flags = first_flags.filter(|_| index == 0).unwrap_or(fragment.flags);
+            let flags = field(0x400, default_flags);
+            let shift = field(0x800, 0);
+            self.samples = self.samples.saturating_add(1);
+            self.durations.push(duration);
+            self.shifts.push(shift);
+            put_u32s(&mut self.sizes, &[size]);
+            if flags & NON_SYNC == 0 {
+                put_u32s(&mut self.syncs, &[self.samples]);
+            }
+            self.next_time = self.next_time.saturating_add(duration.into());
+            position = position.saturating_add(size.into());
+        }
+        Ok(position)
+    }
+
+    fn start_chunk(&mut self, position: u64, samples: u32) {
+        self.chunks.extend_from_slice(&position.to_be_bytes());
+        if samples != self.last_chunk_samples {
+            put_u32s(&mut self.runs, &[(self.chunks.len() / 8) as u32, samples, 1]);
+            self.last_chunk_samples = samples;
+        }
+    }
+
+    fn finish(self, file_size: u64) -> Result<Tables, MediaError> {
+        let raw = RawTables {
+            samples: self.samples,
+            first_time: self.first_time.unwrap_or(0),
+            sizes: Sizes::Listed(self.sizes.into()),
+            durations: self.durations.finish(),
+            shifts: self.shifts.finish(),
+            syncs: Some(self.syncs.into()),
+            runs: self.runs.into(),
+            chunks: self.chunks.into(),
+            wide: true,
+        };
+        Tables::check(raw, file_size)
+    }
+}

@@ -1,0 +1,180 @@
+//! HTTP Live Streaming, version 7 (RFC 8216): a master playlist, a playlist for each track whose
+//! segments are byte ranges of its one file, and one of key frames over the same bytes.
+
+use std::fmt::Write;
+
+use crate::geometry::rotation;
+use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag};
+use crate::plan::PlannedTrack;
+use crate::{Manifest, TrackKind};
+
+const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
+/// The group of all sound tracks.
+const GROUP: &str = "audio";
+
+/// The master playlist first, then those it names.
+pub(crate) fn playlists(tracks: &[PlannedTrack]) -> Vec<Manifest> {
+    let mut playlists = vec![manifest("master.m3u8".into(), master(tracks))];
+    for planned in tracks {
+        playlists.push(manifest(format!("{}.m3u8", planned.stem), media(planned)));
+        if planned.track.kind == TrackKind::Video && planned.independent() {
+            playlists.push(manifest(key_frames_name(planned), key_frames(planned)));
+        }
+    }
+    playlists
+}
+
+fn manifest(name: String, text: String) -> Manifest {
+    Manifest { name, content_type: CONTENT_TYPE, body: text.into() }
+}
+
+fn key_frames_name(planned: &PlannedTrack) -> String {
+    format!("{}-iframes.m3u8", planned.stem)
+}
+
+fn master(tracks: &[PlannedTrack]) -> String {
+    let mut text = "#EXTM3U\n#EXT-X-VERSION:7\n".to_owned();
+    if tracks.iter().all(PlannedTrack::independent) {
+        text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    }
+    let (videos, sounds): (Vec<_>, Vec<_>) = tracks.iter().partition(|p| p.track.kind == TrackKind::Video);
+    let Some(video) = videos.first() else {
+        sounds.iter().for_each(|sound| stream(&mut text, sound, &[]));
+        return text;
+    };
+    for (index, sound) in sounds.iter().enumerate() {
+        let language = sound.track.language.as_deref().map(language_tag);
+        let name = match language {
+            Some(language) if sounds.len() > 1 => format!("{language} {}", index + 1),
+            Some(language) => language.to_owned(),
+            None => format!("Audio {}", index + 1),
+        };
+        let language = language.map(|language| format!(",LANGUAGE=\"{language}\"")).unwrap_or_default();
+        let default = if index == 0 { "YES" } else { "NO" };
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{GROUP}\",NAME=\"{name}\"{language},DEFAULT={default},AUTOSELECT=YES,CHANNELS=\"{}\",URI=\"{}.m3u8\"",
+                channels(sound),
+                sound.stem
+            ),
+        );
+    }
+    stream(&mut text, video, &sounds);
+    if video.independent() {
+        let (width, height) = shown_size(video);
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={width}x{height},URI=\"{}\"",
+                key_frame_bandwidth(video),
+                video.codec.name,
+                key_frames_name(video)
+            ),
+        );
+    }
+    text
+}
+
+/// One `EXT-X-STREAM-INF` with the playlist that it describes. A client of it fetches the loudest
+/// of the sound tracks at most.
+fn stream(text: &mut String, main: &PlannedTrack, sounds: &[&PlannedTrack]) {
+    let (mut peak, mut mean) = bandwidth(main);
+    let mut codecs = vec![main.codec.name.as_str()];
+    if let Some((sound_peak, sound_mean)) = sounds.iter().map(|sound| bandwidth(sound)).max() {
+        (peak, mean) = (peak + sound_peak, mean + sound_mean);
+    }
+    for sound in sounds {
+        if !codecs.contains(&sound.codec.name.as_str()) {
+            codecs.push(&sound.codec.name);
+        }
+    }
+    let codecs = codecs.join(",");
+    let mut attributes = format!("BANDWIDTH={peak},AVERAGE-BANDWIDTH={mean},CODECS=\"{codecs}\"");
+    if main.track.kind == TrackKind::Video {
+        let (width, height) = shown_size(main);
+        // Writing to a String cannot fail.
+        let _ = write!(attributes, ",RESOLUTION={width}x{height}");
+        if let Some((frames, seconds)) = frame_rate(main) {
+            let _ = write!(attributes, ",FRAME-RATE={:.3}", frames as f64 / seconds as f64);
+        }
+    }
+    if !sounds.is_empty() {
+        let _ = write!(attributes, ",AUDIO=\"{GROUP}\"");
+    }
+    line(text, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}.m3u8", main.stem));
+}
+
+fn shown_size(video: &PlannedTrack) -> (u32, u32) {
+    let (width, height) = display_size(video);
+    match rotation(&video.track.header.matrix) {
+        90 | 270 => (height, width),
+        _ => (width, height),
+    }
+}
+
+fn media(planned: &PlannedTrack) -> String {
+    let mut text = media_header(planned);
+    if planned.independent() {
+        text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    }
+    map(&mut text, planned);
+    for (index, segment) in planned.segments.iter().enumerate() {
+        byte_range(&mut text, planned, index, segment.size_bytes());
+    }
+    text.push_str("#EXT-X-ENDLIST\n");
+    text
+}
+
+fn media_header(planned: &PlannedTrack) -> String {
+    let longest = (0..planned.segments.len()).map(|index| planned.segment_seconds(index)).fold(0.0, f64::max);
+    // Durations are compared with the target after rounding to whole seconds.
+    let target = (longest.round() as u64).max(1);
+    format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n")
+}
+
+fn map(text: &mut String, planned: &PlannedTrack) {
+    line(
+        text,
+        format_args!("#EXT-X-MAP:URI=\"{}\",BYTERANGE=\"{}@0\"", planned.file_name(), planned.init_bytes),
+    );
+}
+
+fn byte_range(text: &mut String, planned: &PlannedTrack, index: usize, bytes: u64) {
+    line(
+        text,
+        format_args!(
+            "#EXTINF:{:.6},\n#EXT-X-BYTERANGE:{bytes}@{}\n{}",
+            planned.segment_seconds(index),
+            planned.segments[index].position,
+            planned.file_name()
+        ),
+    );
+}
+
+/// The header and the first frame of each segment.
+fn key_frames(planned: &PlannedTrack) -> String {
+    let mut text = media_header(planned);
+    text.push_str("#EXT-X-I-FRAMES-ONLY\n");
+    map(&mut text, planned);
+    for index in 0..planned.segments.len() {
+        byte_range(&mut text, planned, index, key_frame_bytes(planned, index));
+    }
+    text.push_str("#EXT-X-ENDLIST\n");
+    text
+}
+
+fn key_frame_bytes(planned: &PlannedTrack, index: usize) -> u64 {
+    let segment = &planned.segments[index];
+    u64::from(segment.header_bytes) + u64::from(segment.counted.first_size)
+}
+
+fn key_frame_bandwidth(planned: &PlannedTrack) -> u64 {
+    let rate = |index| key_frame_bytes(planned, index) as f64 * 8.0 / planned.segment_seconds(index).max(1.0);
+    (0..planned.segments.len()).map(rate).fold(0.0, f64::max).ceil() as u64
+}
+
+fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{content}");
+}
