@@ -307,7 +307,7 @@ async function edit(at, title) {
 }
 
 async function screenshot(name, of = page) {
-  if (screenshotDir) await of.screenshot({ path: path.join(screenshotDir, `${name}.png`) })
+  if (screenshotDir) await of.screenshot({ animations: 'disabled', path: path.join(screenshotDir, `${name}.png`) })
 }
 
 function required(name) {

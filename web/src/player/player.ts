@@ -47,6 +47,9 @@ export async function startPlayer({ video, container, element, left, onError }: 
   }, RENEWAL_CHECK_MS)
   left.addEventListener('abort', () => clearInterval(renewal))
 
+  const showPlaying = () => container.classList.toggle('is-playing', !element.paused)
+  for (const event of ['play', 'pause', 'ended']) element.addEventListener(event, showPlaying, { signal: left })
+
   player.addEventListener('error', (event) => {
     const { detail } = event as unknown as { detail: shaka.util.Error }
     if (!left.aborted) onError(meaningOf(detail))
@@ -117,13 +120,15 @@ const controlsConfiguration = {
     'overflow_menu',
     'fullscreen',
   ],
-  bigButtons: ['play_pause_buffering'],
+  bigButtons: ['play_pause'],
   overflowMenuButtons: ['captions', 'quality', 'language', 'playback_rate', 'picture_in_picture'],
   playbackRates: [0.5, 0.75, 1, 1.25, 1.5, 2],
   seekBarColors: { base: 'rgb(255 255 255 / 25%)', buffered: 'rgb(255 255 255 / 45%)', played: '#f2b950' },
   volumeBarColors: { base: 'rgb(255 255 255 / 35%)', level: '#fff' },
   enableTooltips: true,
+  // Wherever the focus is, save in a text field. The keys that scroll pages stay with the page, and nothing is downloaded by a key.
   enableKeyboardPlaybackControlsInWindow: true,
+  shortcuts: { large_rewind: '', large_fast_forward: '', home: '', end: '', take_screenshot: '' },
   customContextMenu: false,
   castSenderUrl: '',
 }

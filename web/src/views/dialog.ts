@@ -22,6 +22,8 @@ export function openDialog<Result>(
       dialog.remove()
       resolve(result)
     })
+    // Keys pressed here are meant for the dialog, not for the player behind it.
+    dialog.addEventListener('keydown', (event) => event.stopPropagation())
     redraw()
     dialog.showModal()
   })
