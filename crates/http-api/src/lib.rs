@@ -1,1 +1,29 @@
-//! Placeholder.
+//! What every area of the HTTP API shares: serving a router from Lambda, knowing the caller, reading
+//! requests, and answering problems.
+//!
+//! An area is a [`utoipa_axum::router::OpenApiRouter`] whose `main` hands it to [`serve`]. Handlers take the
+//! extractors of this crate, never axum's: ours refuse with a [`Problem`].
+
+mod app;
+mod caller;
+mod openapi;
+mod page;
+mod precondition;
+mod problem;
+mod problem_responses;
+mod request;
+
+pub use app::{app, serve};
+pub use caller::{Caller, Publisher, Role};
+pub use openapi::merge;
+pub use page::{Limit, Page, PageQuery};
+pub use precondition::{ETag, IfMatch};
+pub use problem::{FieldError, Problem, ProblemDetails};
+pub use problem_responses::{
+    Conflict, Forbidden, IdempotencyKeyReused, InvalidBody, InvalidRequest, NotFound, PreconditionFailed,
+    PreconditionRequired, Unauthenticated,
+};
+pub use request::{Json, Path, Query};
+
+/// Why a function could not be started, or stopped.
+pub use lambda_http::Error;
