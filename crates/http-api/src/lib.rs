@@ -27,3 +27,6 @@ pub use request::{Json, Path, Query};
 
 /// Why a function could not be started, or stopped.
 pub use lambda_http::Error;
+
+#[cfg(test)]
+mod tests;
