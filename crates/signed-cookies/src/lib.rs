@@ -6,11 +6,15 @@
 
 mod encoding;
 mod key;
+mod media_cookies;
+mod media_keys;
 mod policy;
 mod sign;
 mod verify;
 
 pub use key::{InvalidKey, PublicKey, SigningKey};
+pub use media_cookies::MediaCookies;
+pub use media_keys::MediaKeys;
 pub use policy::Policy;
 pub use sign::{COOKIE_NAMES, SignedCookies};
 pub use verify::{Refusal, Verifier};
