@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
 import { answer, api, type Video } from '../api/client'
-import { clock, day } from '../format'
+import { day } from '../format'
 import type { Visit } from '../router'
 import { session } from '../session'
 import { keepDrawn } from '../views/draw'
@@ -94,12 +94,11 @@ export function show(visit: Visit): void {
 }
 
 function card(video: Video): TemplateResult {
-  const duration = video.duration_ms === undefined ? '' : `, ${clock(video.duration_ms)}`
-  return html`<a class="card" href="/watch/${encodeURIComponent(video.id)}" aria-label=${video.title + duration}>
+  return html`<article class="card">
     ${poster(video)}
-    <span class="card-title">${video.title}</span>
-    <span class="faint">${day(video.created_at)}</span>
-  </a>`
+    <h2 class="card-title"><a href="/watch/${encodeURIComponent(video.id)}">${video.title}</a></h2>
+    <p class="faint">${day(video.created_at)}</p>
+  </article>`
 }
 
 function emptyLibrary(): TemplateResult {

@@ -92,7 +92,7 @@ function card(
 ): TemplateResult {
   return html`<article class="upload-card" aria-label=${name}>
     <header>
-      <h3>${name}</h3>
+      <h2>${name}</h2>
       ${state ? html`<span class="badge ${state}">${badge[state]}</span>` : nothing}
     </header>
     <p class="faint">
