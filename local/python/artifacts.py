@@ -13,7 +13,7 @@ class Artifacts:
     """A bucket of files that never change: a key is the hash of what it holds."""
 
     def __init__(self, s3, bucket: str, region: str):
-        self._s3, self._bucket = s3, bucket
+        self._s3, self._bucket, self._used = s3, bucket, set()
         location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
             s3.create_bucket(Bucket=bucket, **location)
@@ -41,7 +41,15 @@ class Artifacts:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=text.encode())
         return f"{self._s3.meta.endpoint_url}/{self._bucket}/{key}"
 
+    def forget_unused(self) -> None:
+        """Deletes what no deployment needs any more, once one with everything that was stored here stands."""
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+            for stored in page.get("Contents", []):
+                if stored["Key"] not in self._used:
+                    self._s3.delete_object(Bucket=self._bucket, Key=stored["Key"])
+
     def _exists(self, key: str) -> bool:
+        self._used.add(key)
         try:
             self._s3.head_object(Bucket=self._bucket, Key=key)
         except ClientError as error:

@@ -46,6 +46,7 @@ def main() -> None:
     template = translated(options.template, options.binaries, artifacts, parameters, session)
     stacks = Stack(client("cloudformation"), options.stack)
     stacks.deploy(artifacts.template(json.dumps(template)), parameters)
+    artifacts.forget_unused()
     resources = stacks.resources()
     lambda_ = client("lambda")
     functions = {

@@ -1,13 +1,12 @@
 //! What a newcomer finds: three accounts, and a film that went through the real pipeline.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use tokio::process::Command;
+use anyhow::{Result, bail};
 
 use crate::client::Client;
 use crate::demo::{self, Table};
+use crate::film::{self, DEMO_FILM};
 use crate::project::Project;
 use crate::stack::Stack;
 use crate::step::Step;
@@ -52,7 +51,7 @@ pub async fn make(project: &Project, stack: &Stack) -> Result<()> {
     for account in [VIEWER, PUBLISHER, ADMIN] {
         stack.create_user_in(account.email, account.password, account.groups).await?;
     }
-    let film = film(project, &step).await?;
+    let film = film::make(project, &step, &DEMO_FILM).await?;
     let mut client = Client::sign_in(stack.site_url(), PUBLISHER.email, PUBLISHER.password).await?;
     let upload = demo::upload(&mut client, &film, Some("demo-film"), &mut Table::silent()).await?;
     let last = client.follow(&upload, PIPELINE_TAKES_AT_MOST, |state| step.note(state)).await?;
@@ -65,37 +64,4 @@ pub async fn make(project: &Project, stack: &Stack) -> Result<()> {
     std::fs::write(&made, pool)?;
     step.done();
     Ok(())
-}
-
-/// The demo film: 45 seconds of a moving test picture with a tone, H.264 and AAC. Filmed once.
-///
-/// # Errors
-/// When ffmpeg is missing or fails.
-pub async fn film(project: &Project, step: &Step) -> Result<PathBuf> {
-    let film = project.kept().join("film/Demo film.mp4");
-    if film.exists() {
-        return Ok(film);
-    }
-    let folder = film.parent().context("the film lies in no folder")?;
-    std::fs::create_dir_all(folder)?;
-    let unfinished = folder.join("unfinished.mp4");
-    let mut command = Command::new(ffmpeg(project).await?);
-    command.args(["-hide_banner", "-y", "-nostats"]);
-    command.args(["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=45"]);
-    command.args(["-f", "lavfi", "-i", "sine=frequency=220:beep_factor=4:sample_rate=48000:duration=45"]);
-    command.args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "26", "-g", "60", "-pix_fmt", "yuv420p"]);
-    command.args(["-c:a", "aac", "-b:a", "96k", "-ac", "2"]).arg(&unfinished);
-    step.run(project, &mut command).await?;
-    std::fs::rename(&unfinished, &film)?;
-    Ok(film)
-}
-
-/// The static ffmpeg of the Python environment.
-async fn ffmpeg(project: &Project) -> Result<PathBuf> {
-    let ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
-    let answer = Command::new(project.python()).args(["-c", ask]).output().await?;
-    if !answer.status.success() {
-        bail!("there is no ffmpeg: {}", String::from_utf8_lossy(&answer.stderr));
-    }
-    Ok(PathBuf::from(String::from_utf8(answer.stdout)?.trim()))
 }

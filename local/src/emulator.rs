@@ -44,7 +44,13 @@ impl Emulator {
     /// # Errors
     /// When it does not start. The error carries the end of its log.
     pub async fn start(project: &Project, data: &Path, keep: Keep) -> Result<Self> {
-        std::fs::create_dir_all(data.join("tmp"))?;
+        // Code that earlier functions were unpacked into.
+        let temporary = data.join("tmp");
+        if temporary.exists() {
+            std::fs::remove_dir_all(&temporary)
+                .with_context(|| format!("emptying {}", temporary.display()))?;
+        }
+        std::fs::create_dir_all(&temporary)?;
         std::fs::create_dir_all(project.logs())?;
         let port = free_port(if keep == Keep::Everything { USUAL_PORT } else { 0 })?;
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -60,7 +66,7 @@ impl Emulator {
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("LANG", "C.UTF-8")
             .env("HOME", data)
-            .env("TMPDIR", data.join("tmp"))
+            .env("TMPDIR", temporary)
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")

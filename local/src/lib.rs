@@ -4,6 +4,7 @@
 //! plays CloudFront's part in front. There is no second implementation of storage, queues or routing: what passes
 //! here is what deploys.
 
+pub mod all_tests;
 pub mod cdn;
 pub mod client;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod demo_world;
 pub mod deployment;
 pub mod emulator;
 pub mod endpoint;
+pub mod film;
 pub mod people;
 pub mod project;
 pub mod redrive;

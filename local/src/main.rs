@@ -8,9 +8,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use local::demo_world::{self, ADMIN, PUBLISHER, VIEWER};
 use local::deployment::STACK;
+use local::film::{self, DEMO_FILM};
 use local::running::Running;
 use local::step::Step;
-use local::{Endpoint, Options, Project, Stack, demo, redrive, setup};
+use local::{Endpoint, Options, Project, Stack, all_tests, demo, redrive, setup};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the site is when nothing else is there.
@@ -48,6 +49,8 @@ enum Command {
         #[arg(long, default_value = PUBLISHER.password, hide_default_value = true)]
         password: String,
     },
+    /// Runs all tests: Rust's, the pages' and those in a browser, with stacks of their own.
+    Test,
     /// Moves the messages of the dead-letter queues back, once their cause has been removed.
     Redrive {
         /// A stack in the account of the environment's AWS credentials, instead of the one that runs here.
@@ -66,6 +69,7 @@ async fn main() -> Result<()> {
         Some(Command::Demo { file, site, email, password }) => {
             demo(&project, file, site, &email, &password).await
         }
+        Some(Command::Test) => all_tests::run(&project).await,
         Some(Command::Redrive { stack }) => redrive(&project, stack).await,
     }
 }
@@ -165,7 +169,7 @@ async fn demo(
     };
     let file = match file {
         Some(file) => file,
-        None => demo_world::film(project, &Step::start("film", "the demo film")).await?,
+        None => film::make(project, &Step::start("film", "the demo film"), &DEMO_FILM).await?,
     };
     tokio::select! {
         done = demo::run(&site, email, password, &file) => done,

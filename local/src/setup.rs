@@ -74,16 +74,21 @@ async fn functions(project: &Project) -> Result<()> {
         command.args(["--bin", package]);
     }
     command.env("CARGO_TARGET_DIR", &project.target).env("CARGO_TERM_PROGRESS_WHEN", "never");
-    // Cargo tells the programs that it runs about themselves; the inner Cargo is not one of them.
+    as_if_not_in_cargo(&mut command);
+    step.run(project, &mut command).await?;
+    step.done();
+    Ok(())
+}
+
+/// Cargo tells the programs that it runs about themselves. Another Cargo is not meant by that, and would build anew what
+/// depends on these variables.
+pub(crate) fn as_if_not_in_cargo(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_BIN_NAME" {
             command.env_remove(name);
         }
     }
-    step.run(project, &mut command).await?;
-    step.done();
-    Ok(())
 }
 
 /// Installs the pages' dependencies and builds the pages.

@@ -1,0 +1,53 @@
+//! All tests by one command: Rust's (units and end to end), the pages', and the main job in a browser.
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::demo_world::{PUBLISHER, VIEWER};
+use crate::film::{self, LARGE_FILM};
+use crate::project::Project;
+use crate::setup;
+use crate::stack::{Options, Stack};
+use crate::step::Step;
+
+/// Runs them one kind after another, and stops at the first that fails.
+///
+/// # Errors
+/// When something could not be built or a test failed.
+pub async fn run(project: &Project) -> Result<()> {
+    setup::prepare(project, true).await?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tests = ["test", "--locked", "--workspace", "--profile", &project.profile];
+    let mut command = Command::new(cargo);
+    setup::as_if_not_in_cargo(&mut command);
+    show(command.args(tests).env("CARGO_TARGET_DIR", &project.target).current_dir(&project.root)).await?;
+    show(Command::new("npm").args(["test"]).current_dir(project.web())).await?;
+    in_browser(project).await
+}
+
+async fn in_browser(project: &Project) -> Result<()> {
+    let step = Step::start("film", "a film that takes a while to upload");
+    let film = film::make(project, &step, &LARGE_FILM).await?;
+    step.done();
+    let stack = Stack::start(Options { pages: true, ..Options::default() }).await?;
+    for account in [PUBLISHER, VIEWER] {
+        stack.create_user_in(account.email, account.password, account.groups).await?;
+    }
+    let mut command = Command::new("npm");
+    command.args(["run", "e2e"]).current_dir(project.web());
+    command.env("BASE_URL", stack.site_url()).env("FILM", film);
+    command.env("PUBLISHER_EMAIL", PUBLISHER.email).env("PUBLISHER_PASSWORD", PUBLISHER.password);
+    command.env("VIEWER_EMAIL", VIEWER.email).env("VIEWER_PASSWORD", VIEWER.password);
+    show(&mut command).await
+}
+
+/// Runs a command whose output is what people want to see.
+async fn show(command: &mut Command) -> Result<()> {
+    let name = format!("{:?}", command.as_std());
+    eprintln!("\n  {name}");
+    let status = command.kill_on_drop(true).status().await.with_context(|| format!("starting {name}"))?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    Ok(())
+}
