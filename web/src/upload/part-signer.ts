@@ -40,6 +40,7 @@ export class PartSigner {
   readonly #ready: ReadyPart[] = []
   #refill: Promise<void> | undefined
   #refillError: unknown
+  #first = true
 
   constructor(numbers: readonly number[], options: SigningOptions) {
     this.#todo = [...numbers]
@@ -75,8 +76,6 @@ export class PartSigner {
         this.#refill = undefined
       })
   }
-
-  #first = true
 
   async #takeBatch(): Promise<void> {
     const count = this.#first ? LOW_WATER : Math.min(LARGEST_BATCH, AHEAD - this.#ready.length)
