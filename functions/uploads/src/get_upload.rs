@@ -1,0 +1,47 @@
+use axum::extract::State;
+use http_api::{Caller, Json, NotFound, Path, Problem, Unauthenticated};
+use library::{Upload, UploadId};
+
+use crate::Context;
+use crate::owned::{ensure_waiting, owner_id};
+use crate::view::{UploadView, UploadedPart};
+
+/// Shows an upload, with the parts that have arrived while it waits for more.
+///
+/// Whoever resumes an upload asks here which parts are missing.
+#[utoipa::path(
+    get, path = "/uploads/{id}", operation_id = "get_upload", tag = "uploads",
+    security(("bearer" = [])),
+    params(("id" = UploadId, Path, description = "The upload.")),
+    responses(
+        (status = 200, description = "The upload.", body = UploadView),
+        Unauthenticated, NotFound,
+    )
+)]
+pub(crate) async fn get_upload(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(id): Path<UploadId>,
+) -> Result<Json<UploadView>, Problem> {
+    let upload = context.uploads.get(id).await?.ok_or_else(Problem::not_found)?;
+    if !caller.is_admin() && upload.owner_id != owner_id(&caller) {
+        return Err(Problem::not_found());
+    }
+    if ensure_waiting(&upload).is_err() {
+        return Ok(Json(UploadView::new(upload)?));
+    }
+    let parts = arrived(&context, &upload).await?;
+    Ok(Json(UploadView::new(upload)?.with_parts(parts)))
+}
+
+/// The parts that S3 has. When it has put them together already, and the record doesn't say so yet, all of them: then
+/// nothing is sent again, and completing finds that it is done.
+async fn arrived(context: &Context, upload: &Upload) -> anyhow::Result<Vec<UploadedPart>> {
+    let multipart = context.multipart()?;
+    if let Some(parts) = multipart.parts(upload).await? {
+        return Ok(parts.into_iter().map(UploadedPart::from).collect());
+    }
+    let object_size_bytes = multipart.object_size_bytes(upload.id).await?;
+    let is_whole = object_size_bytes == Some(upload.size_bytes);
+    Ok(if is_whole { UploadedPart::all(upload.plan()?) } else { Vec::new() })
+}
