@@ -15,7 +15,8 @@ use anyhow::Context as _;
 /// # Errors
 /// Names the variable when it is missing, empty or not Unicode.
 pub fn required_env(name: &str) -> anyhow::Result<String> {
-    let value = std::env::var(name).with_context(|| format!("the environment variable {name} is required"))?;
+    let value =
+        std::env::var(name).with_context(|| format!("the environment variable {name} is required"))?;
     anyhow::ensure!(!value.is_empty(), "the environment variable {name} is empty");
     Ok(value)
 }

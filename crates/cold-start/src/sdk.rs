@@ -53,9 +53,9 @@ pub fn quick_calls() -> TimeoutConfig {
 /// Amazon's roots alone: parsing the system's whole bundle takes longer than the rest of the start.
 /// A bundle that the environment names takes their place, as it does for the AWS command line.
 fn trust_store() -> anyhow::Result<TrustStore> {
-    let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(|name| {
-        std::env::var_os(name).filter(|path| !path.is_empty()).map(|path| (name, path))
-    });
+    let named = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"]
+        .into_iter()
+        .find_map(|name| std::env::var_os(name).filter(|path| !path.is_empty()).map(|path| (name, path)));
     let roots = match named {
         None => AMAZON_ROOTS.to_vec(),
         Some((name, path)) => read_bundle(path.as_ref()).with_context(|| format!("{name} is unusable"))?,

@@ -60,10 +60,7 @@ impl Environment {
 
 impl MediaKey {
     fn from_env() -> anyhow::Result<Self> {
-        Ok(Self {
-            table: required_env("MEDIA_KEYS_TABLE")?,
-            key_pair_id: required_env("MEDIA_KEY_PAIR_ID")?,
-        })
+        Ok(Self { table: required_env("MEDIA_KEYS_TABLE")?, key_pair_id: required_env("MEDIA_KEY_PAIR_ID")? })
     }
 }
 

@@ -1,6 +1,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use http_api::{Caller, ETag, Forbidden, IfMatch, NotFound, Path, PreconditionFailed, Problem, Unauthenticated};
+use http_api::{
+    Caller, ETag, Forbidden, IfMatch, NotFound, Path, PreconditionFailed, Problem, Unauthenticated,
+};
 use library::{DeleteVideoError, VideoId};
 
 use crate::context::Context;
@@ -26,7 +28,8 @@ pub(crate) async fn delete_video(
     if_match: Option<IfMatch>,
 ) -> Result<StatusCode, Problem> {
     let video = context.editable_video(id, &caller).await?;
-    let expected_version = if_match.map(|if_match| if_match.check(ETag(video.version)).map(|()| video.version));
+    let expected_version =
+        if_match.map(|if_match| if_match.check(ETag(video.version)).map(|()| video.version));
     let deleted = context.library()?.delete_video(&video, expected_version.transpose()?).await;
     deleted.map_err(refusal)?;
     Ok(StatusCode::NO_CONTENT)
