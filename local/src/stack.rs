@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use aws_config::SdkConfig;
+use axum::serve::ListenerExt;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -204,6 +205,10 @@ async fn start(options: Options) -> Result<Stack> {
     let cdn = Cdn::new(&endpoint, &deployment)?;
     let api_url = cdn.api_url();
     let service = cdn.router().into_make_service_with_connect_info::<SocketAddr>();
+    // Head and body of an answer are two writes; the second must not wait until the first is acknowledged.
+    let listener = listener.tap_io(|connection| {
+        let _kept_slow = connection.set_nodelay(true);
+    });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
             eprintln!("  the site ended: {error}");
