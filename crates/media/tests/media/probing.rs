@@ -1,0 +1,66 @@
+use media::{Container, Treatment, TrackKind, open};
+
+use crate::world::MemorySource;
+
+#[tokio::test]
+async fn a_probe_tells_codec_size_and_rate() {
+    let probe = open(&MemorySource::sample("h264_aac_faststart.mp4")).await.expect("it opens").probe();
+    assert_eq!(probe.container, Container::Mp4);
+    assert_eq!(probe.shown_size(), Some((320, 180)));
+    let [video, audio] = &probe.tracks[..] else { panic!("{:?}", probe.tracks) };
+    assert_eq!((video.kind, video.codec.as_str(), video.frame_rate), (TrackKind::Video, "avc1.64000c", Some(24.0)));
+    assert_eq!((audio.codec.as_str(), audio.sample_rate, audio.channels), ("mp4a.40.2", Some(48_000), Some(2)));
+    assert!(probe.duration_ms.is_some_and(|duration| (5_990..6_050).contains(&duration)));
+    let text = serde_json::to_string(&probe).expect("it serialises");
+    assert_eq!(serde_json::from_str::<media::Probe>(&text).expect("it deserialises"), probe);
+}
+
+#[tokio::test]
+async fn codec_names_are_exact() {
+    for (name, codec) in [
+        ("hevc_hvc1_aac.mp4", "hvc1.1.6.L60.90"),
+        ("hevc_hev1_aac.mp4", "hvc1.1.6.L60.90"),
+        ("vp9_opus.mp4", "vp09.00.11.08"),
+        ("av1_opus.mp4", "av01.0.00M.08"),
+    ] {
+        let probe = open(&MemorySource::sample(name)).await.expect("it opens").probe();
+        assert_eq!(probe.tracks[0].codec, codec, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn rotation_is_told_and_turns_the_shown_size() {
+    let movie = open(&MemorySource::sample("h264_pcm_rotate90.mov")).await.expect("it opens");
+    let probe = movie.probe();
+    assert_eq!(probe.container, Container::QuickTime);
+    let rotation = probe.video().and_then(|video| video.rotation);
+    assert!(matches!(rotation, Some(90 | 270)), "{rotation:?}");
+    assert_eq!(probe.shown_size(), Some((180, 320)));
+    let Treatment::Progressive { reason } = movie.treatment() else { panic!("PCM cannot be streamed") };
+    assert!(reason.contains("PCM"));
+}
+
+#[tokio::test]
+async fn matroska_with_codecs_of_browsers_plays_as_it_is() {
+    for (name, container, duration) in [
+        ("h264_aac.mkv", Container::Matroska, true),
+        ("vp9_opus.webm", Container::WebM, true),
+        ("vp9_opus_live_nocues.webm", Container::WebM, false),
+    ] {
+        let movie = open(&MemorySource::sample(name)).await.expect("it opens");
+        let probe = movie.probe();
+        assert_eq!((probe.container, probe.duration_ms.is_some()), (container, duration), "{name}");
+        assert_eq!(probe.shown_size(), Some((320, 180)));
+        assert!(matches!(movie.treatment(), Treatment::Progressive { .. }));
+    }
+}
+
+#[tokio::test]
+async fn other_containers_are_refused_with_a_way_out() {
+    let mut avi = b"RIFF\0\0\0\0AVI LIST".to_vec();
+    avi.resize(1000, 0);
+    let Treatment::Refuse { reason } = open(&MemorySource::new(avi)).await.expect("it opens").treatment() else {
+        panic!("AVI does not play")
+    };
+    assert!(reason.contains("AVI") && reason.contains("MP4"), "{reason}");
+}
