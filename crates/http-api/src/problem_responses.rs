@@ -48,6 +48,8 @@ problem_responses! {
     IdempotencyKeyReused "422" "The idempotency key came with a different request before.";
     /// 428.
     PreconditionRequired "428" "`If-Match` is missing.";
+    /// 503.
+    Unavailable "503" "Trying again in a moment may help.";
     /// 500. [`crate::merge`] adds it to every operation.
     Internal "500" "Something went wrong on our side.";
 }
