@@ -185,8 +185,7 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
             (codec.name, codec.title, codec.playable) = ("opus".into(), "Opus", Playable::Streamed);
             // A code byte (CELT, full band, 20 ms, one frame) and a frame of nothing.
             let frame: &[u8] = if channels == 1 { &[0xf8, 0xff, 0xfe] } else { &[0xfc, 0xff, 0xfe] };
-            codec.silence =
-                (channels <= 2).then_some(Silence { frame, samples: 960, rate: 48_000 });
+            codec.silence = (channels <= 2).then_some(Silence { frame, samples: 960, rate: 48_000 });
         }
         b"fLaC" => (codec.name, codec.title, codec.playable) = ("fLaC".into(), "FLAC", Playable::Streamed),
         b".mp3" => (codec.title, codec.playable) = ("MP3", Playable::InOriginal),

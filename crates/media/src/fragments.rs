@@ -92,7 +92,12 @@ impl Fragments {
         let collected = |track: &crate::moov::Track| {
             let given = index.defaults.iter().find(|defaults| defaults.track_id == track.id).copied();
             Collected {
-                defaults: given.unwrap_or(TrackDefaults { track_id: track.id, duration: 0, size: 0, flags: 0 }),
+                defaults: given.unwrap_or(TrackDefaults {
+                    track_id: track.id,
+                    duration: 0,
+                    size: 0,
+                    flags: 0,
+                }),
                 first_time: None,
                 next_time: 0,
                 samples: 0,

@@ -130,7 +130,9 @@ fn media_header(planned: &PlannedTrack) -> String {
     let longest = (0..planned.segments.len()).map(|index| planned.segment_seconds(index)).fold(0.0, f64::max);
     // Durations are compared with the target after rounding to whole seconds.
     let target = (longest.round() as u64).max(1);
-    format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n")
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+    )
 }
 
 fn map(text: &mut String, planned: &PlannedTrack) {

@@ -3,9 +3,9 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::Part;
 use crate::pieces::{Piece, Pieces};
 use crate::plan::{Inner, PlannedTrack};
-use crate::Part;
 
 /// Shorter runs are copied: a slice of them would cost more than their bytes.
 const LEAST_SLICE: usize = 4 << 10;
@@ -77,7 +77,9 @@ impl<'a> Lane<'a> {
                 return None;
             }
             let aside = self.aside.as_ref().and_then(|(start, bytes)| slice_of(*start, bytes, &wanted));
-            let Some(bytes) = slice_of(position, window, &wanted).or(aside) else { return Some(wanted.start) };
+            let Some(bytes) = slice_of(position, window, &wanted).or(aside) else {
+                return Some(wanted.start);
+            };
             let start = wanted.start + bytes.len() as u64;
             self.wanted = (start < wanted.end).then_some(start..wanted.end);
             self.push(bytes);
@@ -128,7 +130,12 @@ impl<'a> Lane<'a> {
         }
         building.flush_tail();
         let (number, position, size_bytes) = (building.number, building.position, building.size_bytes);
-        self.full.push_back(Part { number, position, size_bytes, pieces: std::mem::take(&mut building.pieces) });
+        self.full.push_back(Part {
+            number,
+            position,
+            size_bytes,
+            pieces: std::mem::take(&mut building.pieces),
+        });
         self.building = Building {
             number: number + 1,
             position: position + size_bytes as u64,

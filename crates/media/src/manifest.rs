@@ -4,7 +4,9 @@ use crate::plan::PlannedTrack;
 
 /// Peak and mean bits a second, from the real bytes of the segments.
 pub(crate) fn bandwidth(planned: &PlannedTrack) -> (u64, u64) {
-    let rate = |bytes: u64, seconds: f64| if seconds > 0.0 { (bytes as f64 * 8.0 / seconds).ceil() as u64 } else { 0 };
+    let rate = |bytes: u64, seconds: f64| {
+        if seconds > 0.0 { (bytes as f64 * 8.0 / seconds).ceil() as u64 } else { 0 }
+    };
     let segments = planned.segments.iter().enumerate();
     // A short last segment would tell nothing of what a player has to keep up with.
     let counts = |index: usize| index == 0 || planned.segment_seconds(index) >= 1.0;
@@ -27,7 +29,18 @@ pub(crate) fn frame_rate(planned: &PlannedTrack) -> Option<(u64, u64)> {
     let ticks = last.time + last.duration - first;
     let exact = (planned.samples() * u64::from(planned.track.timescale), ticks.max(1));
     let rate = exact.0 as f64 / exact.1 as f64;
-    let nominal = [(24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1), (48, 1), (50, 1), (60_000, 1001), (60, 1), (120, 1)];
+    let nominal = [
+        (24_000, 1001),
+        (24, 1),
+        (25, 1),
+        (30_000, 1001),
+        (30, 1),
+        (48, 1),
+        (50, 1),
+        (60_000, 1001),
+        (60, 1),
+        (120, 1),
+    ];
     let near = nominal.into_iter().find(|(a, b)| (*a as f64 / *b as f64 - rate).abs() < 0.0005 * rate);
     Some(near.unwrap_or(((rate * 1000.0).round() as u64, 1000)))
 }
@@ -35,13 +48,52 @@ pub(crate) fn frame_rate(planned: &PlannedTrack) -> Option<(u64, u64)> {
 /// A language as BCP 47 wants it: two letters where there are two.
 pub(crate) fn language_tag(code: &str) -> &str {
     const SHORT: [(&str, &str); 46] = [
-        ("ara", "ar"), ("bul", "bg"), ("cat", "ca"), ("ces", "cs"), ("cze", "cs"), ("chi", "zh"), ("zho", "zh"),
-        ("dan", "da"), ("deu", "de"), ("ger", "de"), ("dut", "nl"), ("nld", "nl"), ("ell", "el"), ("gre", "el"),
-        ("eng", "en"), ("est", "et"), ("fas", "fa"), ("per", "fa"), ("fin", "fi"), ("fra", "fr"), ("fre", "fr"),
-        ("heb", "he"), ("hin", "hi"), ("hrv", "hr"), ("hun", "hu"), ("ind", "id"), ("isl", "is"), ("ita", "it"),
-        ("jpn", "ja"), ("kor", "ko"), ("lav", "lv"), ("lit", "lt"), ("nor", "no"), ("pol", "pl"), ("por", "pt"),
-        ("ron", "ro"), ("rum", "ro"), ("rus", "ru"), ("slk", "sk"), ("slv", "sl"), ("spa", "es"), ("swe", "sv"),
-        ("tha", "th"), ("tur", "tr"), ("ukr", "uk"), ("vie", "vi"),
+        ("ara", "ar"),
+        ("bul", "bg"),
+        ("cat", "ca"),
+        ("ces", "cs"),
+        ("cze", "cs"),
+        ("chi", "zh"),
+        ("zho", "zh"),
+        ("dan", "da"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("dut", "nl"),
+        ("nld", "nl"),
+        ("ell", "el"),
+        ("gre", "el"),
+        ("eng", "en"),
+        ("est", "et"),
+        ("fas", "fa"),
+        ("per", "fa"),
+        ("fin", "fi"),
+        ("fra", "fr"),
+        ("fre", "fr"),
+        ("heb", "he"),
+        ("hin", "hi"),
+        ("hrv", "hr"),
+        ("hun", "hu"),
+        ("ind", "id"),
+        ("isl", "is"),
+        ("ita", "it"),
+        ("jpn", "ja"),
+        ("kor", "ko"),
+        ("lav", "lv"),
+        ("lit", "lt"),
+        ("nor", "no"),
+        ("pol", "pl"),
+        ("por", "pt"),
+        ("ron", "ro"),
+        ("rum", "ro"),
+        ("rus", "ru"),
+        ("slk", "sk"),
+        ("slv", "sl"),
+        ("spa", "es"),
+        ("swe", "sv"),
+        ("tha", "th"),
+        ("tur", "tr"),
+        ("ukr", "uk"),
+        ("vie", "vi"),
     ];
     SHORT.iter().find(|(long, _)| *long == code).map_or(code, |(_, short)| short)
 }

@@ -25,10 +25,12 @@ fn elements(mut bytes: &[u8]) -> impl Iterator<Item = Element<'_>> {
         let rest = &bytes[id_bytes..];
         let size_bytes = vint_bytes(rest)?;
         let marker = 1_u64 << (7 * size_bytes);
-        let size = rest.get(..size_bytes)?.iter().fold(0_u64, |size, &byte| size << 8 | u64::from(byte)) & (marker - 1);
+        let size = rest.get(..size_bytes)?.iter().fold(0_u64, |size, &byte| size << 8 | u64::from(byte))
+            & (marker - 1);
         let rest = &rest[size_bytes..];
         let known = size != marker - 1;
-        let length = if known { usize::try_from(size).unwrap_or(usize::MAX).min(rest.len()) } else { rest.len() };
+        let length =
+            if known { usize::try_from(size).unwrap_or(usize::MAX).min(rest.len()) } else { rest.len() };
         let (body, after) = rest.split_at(length);
         bytes = after;
         Some(Element { id, body })
@@ -88,7 +90,8 @@ fn track(entry: &[u8]) -> Option<TrackProbe> {
         _ => return None,
     };
     let text = |body: &[u8]| String::from_utf8_lossy(body).trim_end_matches('\0').to_owned();
-    let within = |parent: u32, id: u32| elements(field(parent)?).find(|child| child.id == id).map(|child| child.body);
+    let within =
+        |parent: u32, id: u32| elements(field(parent)?).find(|child| child.id == id).map(|child| child.body);
     let number = |parent, id| within(parent, id).and_then(|body| u32::try_from(unsigned(body)).ok());
     let size = |shown, coded| number(VIDEO, shown).or_else(|| number(VIDEO, coded));
     let frame_ns = field(0x23_e383).map(unsigned).filter(|&ns| ns > 0);
@@ -111,8 +114,18 @@ fn track(entry: &[u8]) -> Option<TrackProbe> {
 /// What browsers do not play of these tracks.
 pub(crate) fn unplayable(probe: &Probe) -> Vec<&str> {
     let plays = |codec: &str| {
-        ["V_VP8", "V_VP9", "V_AV1", "V_MPEG4/ISO/AVC", "A_OPUS", "A_VORBIS", "A_FLAC", "A_MPEG/L3", "A_PCM/INT/LIT"]
-            .contains(&codec)
+        [
+            "V_VP8",
+            "V_VP9",
+            "V_AV1",
+            "V_MPEG4/ISO/AVC",
+            "A_OPUS",
+            "A_VORBIS",
+            "A_FLAC",
+            "A_MPEG/L3",
+            "A_PCM/INT/LIT",
+        ]
+        .contains(&codec)
             || codec.starts_with("A_AAC")
     };
     probe.tracks.iter().map(|track| track.codec.as_str()).filter(|codec| !plays(codec)).collect()

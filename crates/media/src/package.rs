@@ -35,8 +35,9 @@ impl Default for Options {
         Self {
             window_bytes: 8 << 20,
             windows_in_flight: 2,
-            part_bytes: 16 << 20,
-            parts_in_flight: 4,
+            // A GB is 53 parts, so that with the manifests it stays below 64 requests.
+            part_bytes: 18 << 20,
+            parts_in_flight: 3,
             digest_part_size: None,
         }
     }
@@ -87,7 +88,8 @@ pub async fn package<S: Source, T: Store>(
     let mut digest = options.digest_part_size.map(CompositeDigest::new);
     let mut poster = PosterBytes::new(inner);
     {
-        let mut writes = Writes { writers: &writers, running: FuturesUnordered::new(), most: options.parts_in_flight };
+        let mut writes =
+            Writes { writers: &writers, running: FuturesUnordered::new(), most: options.parts_in_flight };
         let mut windows = Windows::new(source, inner, digest.is_some(), options);
         while let Some((position, bytes)) = windows.next(&mut writes).await? {
             if let Some(digest) = &mut digest {
@@ -130,7 +132,12 @@ struct Writes<'a, W> {
 
 impl<'a, W: Writer> Writes<'a, W> {
     /// Starts to write a part, once there are few enough in flight. Reads go on meanwhile.
-    async fn start<S: Source>(&mut self, index: usize, part: Part, windows: &mut Windows<'_, S>) -> io::Result<()> {
+    async fn start<S: Source>(
+        &mut self,
+        index: usize,
+        part: Part,
+        windows: &mut Windows<'_, S>,
+    ) -> io::Result<()> {
         let writers = self.writers;
         self.running.push(writers[index].write_part(part).boxed());
         let most = self.most.max(1);

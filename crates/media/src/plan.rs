@@ -141,8 +141,10 @@ impl Plan {
     /// The longest segment of pictures that is as long as that because key frames are so far apart.
     /// Where they are near, but need pictures from before, the original is no easier to seek in.
     pub(crate) fn longest_group_seconds(&self) -> f64 {
-        let videos = self.inner.tracks.iter().filter(|p| p.track.kind == TrackKind::Video && p.open.is_empty());
-        let lengths = videos.flat_map(|planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)));
+        let videos =
+            self.inner.tracks.iter().filter(|p| p.track.kind == TrackKind::Video && p.open.is_empty());
+        let lengths = videos
+            .flat_map(|planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)));
         lengths.fold(0.0, f64::max)
     }
 
@@ -165,7 +167,12 @@ impl Plan {
 
     /// Any bytes of an output, made from the source: the same that [`package`](crate::package) writes.
     /// A name or a range that the output has not is `InvalidInput`.
-    pub async fn read_output<S: Source>(&self, source: &S, name: &str, range: Range<u64>) -> io::Result<Bytes> {
+    pub async fn read_output<S: Source>(
+        &self,
+        source: &S,
+        name: &str,
+        range: Range<u64>,
+    ) -> io::Result<Bytes> {
         let planned = self.inner.tracks.iter().find(|planned| planned.file_name() == name);
         let Some(planned) = planned.filter(|p| range.start <= range.end && range.end <= p.size_bytes) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such output or range"));
@@ -218,11 +225,11 @@ fn plan_track(wanted: Wanted, open: Vec<u32>, timeline: Timeline, before: usize)
         TrackKind::Audio => "audio",
     };
     let stem = if before == 0 { name.to_owned() } else { format!("{name}-{}", before + 1) };
-    let mut source = u64::MAX..0;
     let kept = track.tables.samples_from(timeline.start.clone());
-    for sample in kept.take_while(|sample| sample.index < timeline.end_index) {
-        source = source.start.min(sample.position)..source.end.max(sample.end());
-    }
+    let kept = kept
+        .take_while(|sample| sample.index < timeline.end_index)
+        .map(|sample| sample.position..sample.end());
+    let source = kept.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))?;
     Some(PlannedTrack {
         header: header.into(),
         size_bytes: position,

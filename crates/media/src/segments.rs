@@ -134,7 +134,12 @@ impl<'a> EntryPoints<'a> {
 
 /// Cuts a track at entry points. The segments have no positions yet. `None` when times or sizes
 /// are out of all range.
-pub(crate) fn cut(track: &Track, timeline: &Timeline, open: &[u32], silent_frame: u32) -> Option<Vec<Segment>> {
+pub(crate) fn cut(
+    track: &Track,
+    timeline: &Timeline,
+    open: &[u32],
+    silent_frame: u32,
+) -> Option<Vec<Segment>> {
     let timescale = u64::from(track.timescale);
     let span = track.tables.duration.max(1);
     let target = (timescale * TARGET_MS / 1000).max(span / MOST_SEGMENTS).max(1);

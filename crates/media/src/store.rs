@@ -16,7 +16,8 @@ pub trait Store: Sync {
     -> impl Future<Output = io::Result<()>> + Send;
 
     /// Starts an output that comes in parts. It becomes visible with [`Writer::finish`].
-    fn create(&self, name: &str, content_type: &str) -> impl Future<Output = io::Result<Self::Writer>> + Send;
+    fn create(&self, name: &str, content_type: &str)
+    -> impl Future<Output = io::Result<Self::Writer>> + Send;
 }
 
 /// One output in the making.

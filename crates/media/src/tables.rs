@@ -185,11 +185,8 @@ impl Tables {
             let first = be_u32(&self.runs, run * 12);
             let in_chunk = u64::from(be_u32(&self.runs, run * 12 + 4));
             let description = be_u32(&self.runs, run * 12 + 8);
-            let next = if run + 1 < runs {
-                be_u32(&self.runs, (run + 1) * 12).saturating_sub(1)
-            } else {
-                chunks
-            };
+            let next =
+                if run + 1 < runs { be_u32(&self.runs, (run + 1) * 12).saturating_sub(1) } else { chunks };
             // Some writers leave runs behind for chunks that were never written.
             let next = next.min(chunks);
             if run == 0 {

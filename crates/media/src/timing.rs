@@ -119,7 +119,9 @@ pub(crate) fn lay_out(chosen: &[Chosen<'_>], movie_timescale: u32) -> Option<Vec
 enum Earliest<'a> {
     Any,
     /// The last entry point that is presented at 0 or before, so that nothing shown is missing.
-    KeyFrameBefore0 { open: &'a [u32] },
+    KeyFrameBefore0 {
+        open: &'a [u32],
+    },
     /// The first sample that is presented at this time or later.
     From(i64),
 }
@@ -198,7 +200,8 @@ fn timeline(chosen: &Chosen<'_>, entry: &Entry, moved: i64, movie_timescale: u32
 fn end_index(chosen: &Chosen<'_>, entry: &Entry, moved: i64, movie_timescale: u32) -> Option<u32> {
     let track = chosen.track;
     let Some(length) = track.edits.length else { return Some(track.tables.samples) };
-    let until = rescale(i128::from(track.edits.delay) + i128::from(length) + 1, movie_timescale, track.timescale)?;
+    let until =
+        rescale(i128::from(track.edits.delay) + i128::from(length) + 1, movie_timescale, track.timescale)?;
     // One tick of either clock for what rounding took.
     let until = until.checked_add(moved)?.checked_add(1)?;
     let mut after = track.tables.samples_from(entry.start.clone()).skip(1);

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
+use crate::TrackKind;
 use crate::codec::Playable;
 use crate::plan::{Plan, Wanted};
-use crate::TrackKind;
 
 /// What becomes of a file.
 #[derive(Debug, Clone)]
@@ -52,16 +52,19 @@ pub(crate) fn treat(
             "The picture is {title}, which browsers do not play. Please export it as H.264 and upload it again."
         ));
     }
-    let unplayable = sounds.first().filter(|_| !sounds.iter().any(streamed)).map(|sound| {
-        (sound.codec.title, sound.codec.playable == Playable::InOriginal)
-    });
+    let unplayable = sounds
+        .first()
+        .filter(|_| !sounds.iter().any(streamed))
+        .map(|sound| (sound.codec.title, sound.codec.playable == Playable::InOriginal));
     if let Some((title, in_original)) = unplayable {
         return match (has_video, in_original) {
-            (true, true) => {
-                Treatment::Progressive { reason: format!("The sound is {title}, which plays from the original only.") }
-            }
+            (true, true) => Treatment::Progressive {
+                reason: format!("The sound is {title}, which plays from the original only."),
+            },
             (true, false) => Treatment::Progressive {
-                reason: format!("The sound is {title}, which many browsers do not play: the film may be silent."),
+                reason: format!(
+                    "The sound is {title}, which many browsers do not play: the film may be silent."
+                ),
             },
             (false, true) => Treatment::Progressive { reason: format!("{title} plays as it is.") },
             (false, false) => refuse(format!("The sound is {title}, which browsers do not play.")),
@@ -90,7 +93,9 @@ pub(crate) fn treat(
     };
     match plan.longest_group_seconds() {
         seconds if seconds > LONGEST_GROUP_SECONDS && plays_in_original => Treatment::Progressive {
-            reason: format!("Its key frames are up to {seconds:.0} seconds apart, too far to stream it in segments."),
+            reason: format!(
+                "Its key frames are up to {seconds:.0} seconds apart, too far to stream it in segments."
+            ),
         },
         _ => Treatment::Package(plan),
     }

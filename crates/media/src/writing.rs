@@ -19,7 +19,7 @@ const TRACK_ID: u32 = 1;
 /// `ftyp` and `moov`. `None` when a header cannot be encoded.
 pub(crate) fn init(track: &Track, entry: &[u8], media_time: u64) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(1024);
-    let brands = [b"iso6", b"cmfc", b"dash", b"hlsf"].map(|brand| FourCC::new(brand));
+    let brands = [b"iso6", b"cmfc", b"dash", b"hlsf"].map(FourCC::new);
     let ftyp = Ftyp { major_brand: brands[0], minor_version: 0, compatible_brands: brands.to_vec() };
     ftyp.encode(&mut out).ok()?;
     let mut result = Some(());
@@ -129,7 +129,10 @@ pub(crate) fn sidx(segments: &[Segment], starts: &[u64], timescale: u32) -> Vec<
         for (segment, times) in segments.iter().zip(starts.windows(2)) {
             let starts_with_sap = u32::from(segment.counted.first_is_sync);
             let duration = (times[1] - times[0]) as u32;
-            put_u32s(out, &[segment.size_bytes() as u32, duration, starts_with_sap << 31 | starts_with_sap << 28]);
+            put_u32s(
+                out,
+                &[segment.size_bytes() as u32, duration, starts_with_sap << 31 | starts_with_sap << 28],
+            );
         }
     });
     out
@@ -179,7 +182,10 @@ pub(crate) fn segment_header_bytes(counted: &Counted) -> Option<u32> {
 }
 
 /// `moof` and the header of `mdat`. `samples` with whether each is a sync sample.
-pub(crate) fn segment_header(segment: &Segment, samples: impl Iterator<Item = (TimedSample, bool)>) -> Vec<u8> {
+pub(crate) fn segment_header(
+    segment: &Segment,
+    samples: impl Iterator<Item = (TimedSample, bool)>,
+) -> Vec<u8> {
     let counted = &segment.counted;
     let flags = flags(counted);
     let moof = segment.header_bytes - 8;

@@ -59,7 +59,8 @@ type Chunks = Vec<Vec<(usize, u32)>>;
 fn place(tracks: &[MadeTrack], interleaving: Interleaving, media_at: usize) -> (Chunks, Vec<u8>) {
     let mut chunks: Chunks = Vec::new();
     for track in tracks {
-        let (mut left, mut sizes, mut cut) = (track.samples.len(), Vec::new(), track.chunking.iter().copied());
+        let (mut left, mut sizes, mut cut) =
+            (track.samples.len(), Vec::new(), track.chunking.iter().copied());
         let mut size = 1;
         while left > 0 {
             size = cut.next().unwrap_or(size).clamp(1, left);
@@ -93,8 +94,12 @@ fn index(tracks: &[MadeTrack], chunks: &Chunks) -> Vec<u8> {
     let mut mvhd = words(&[0, 0, 0, MOVIE_TIMESCALE, 0, 0x1_0000, 0x100_0000, 0, 0]);
     mvhd.extend(words(&UNITY));
     mvhd.extend(words(&[0, 0, 0, 0, 0, 0, tracks.len() as u32 + 1]));
-    let traks: Vec<u8> =
-        tracks.iter().zip(chunks).enumerate().flat_map(|(i, (track, chunks))| trak(i as u32 + 1, track, chunks)).collect();
+    let traks: Vec<u8> = tracks
+        .iter()
+        .zip(chunks)
+        .enumerate()
+        .flat_map(|(i, (track, chunks))| trak(i as u32 + 1, track, chunks))
+        .collect();
     atom(b"moov", &[&atom(b"mvhd", &[&mvhd]), &traks])
 }
 
@@ -141,7 +146,9 @@ fn stbl(track: &MadeTrack, chunks: &[(usize, u32)]) -> Vec<u8> {
 
 fn vp9_entry() -> Vec<u8> {
     let config = atom(b"vpcC", &[&words(&[0x0100_0000]), &[0, 10, 0x82, 1, 1, 1, 0, 0]]);
-    let fields = [words(&[0, 1, 0, 0, 0, 0, 64 << 16 | 48, 0x48_0000, 0x48_0000, 0]), vec![0, 1], vec![0; 32]].concat();
+    let fields =
+        [words(&[0, 1, 0, 0, 0, 0, 64 << 16 | 48, 0x48_0000, 0x48_0000, 0]), vec![0, 1], vec![0; 32]]
+            .concat();
     atom(b"vp09", &[&fields, &[0, 24, 0xff, 0xff], &config])
 }
 

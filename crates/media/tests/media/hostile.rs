@@ -30,7 +30,8 @@ fn hostile_files_cost_less_than_16_megabytes() {
         // The kernel refuses more: an allocation that a file talks the program into would abort it.
         let script = "ulimit -d 16384 && exec \"$0\" probe \"$1\"";
         let binary = env!("CARGO_BIN_EXE_matinee-media");
-        let output = Command::new("sh").args(["-c", script, binary]).arg(sample_path(name)).output().expect("it runs");
+        let output =
+            Command::new("sh").args(["-c", script, binary]).arg(sample_path(name)).output().expect("it runs");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && error.contains(expected), "{name}: {error}");
     }
@@ -38,7 +39,9 @@ fn hostile_files_cost_less_than_16_megabytes() {
 
 #[tokio::test]
 async fn files_that_are_no_films_are_bad_not_broken() {
-    for bytes in [&b""[..], b"x", b"a text file named film.mp4", b"\0\0\0\x08ftyp", b"\0\0\0\x08moov\0\0\0\x08mvhd"] {
+    for bytes in
+        [&b""[..], b"x", b"a text file named film.mp4", b"\0\0\0\x08ftyp", b"\0\0\0\x08moov\0\0\0\x08mvhd"]
+    {
         let error = open(&MemorySource::new(bytes)).await.expect_err("it is no film");
         assert!(error.reason().is_some_and(|reason| reason.ends_with('.')), "{error:?}");
     }

@@ -148,7 +148,8 @@ enum Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    let words = [0, 1, 2, 7, 8, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff, 1000, 100_000];
+    let words =
+        [0, 1, 2, 7, 8, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff, 1000, 100_000];
     prop_oneof![
         prop::sample::select(words.to_vec()).prop_map(Mutation::Word).boxed(),
         any::<u32>().prop_map(Mutation::Word).boxed(),
@@ -161,7 +162,8 @@ fn spots(bytes: &[u8]) -> Vec<usize> {
     let mut spots = Vec::new();
     for kind in [&b"moov"[..], b"moof", &[0x16, 0x54, 0xae, 0x6b]] {
         for at in bytes.windows(4).enumerate().filter(|(_, found)| *found == kind).map(|(at, _)| at) {
-            let size = u32::from_be_bytes(bytes[at.saturating_sub(4)..at].try_into().unwrap_or([0; 4])) as usize;
+            let size =
+                u32::from_be_bytes(bytes[at.saturating_sub(4)..at].try_into().unwrap_or([0; 4])) as usize;
             spots.extend(at.saturating_sub(4)..(at + size.clamp(64, 20_000)).min(bytes.len() - 4));
         }
     }

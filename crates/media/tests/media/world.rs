@@ -63,7 +63,10 @@ impl Source for MemorySource {
     }
 
     async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
-        assert!(range.start <= range.end && range.end <= self.size_bytes(), "{range:?} is outside of the file");
+        assert!(
+            range.start <= range.end && range.end <= self.size_bytes(),
+            "{range:?} is outside of the file"
+        );
         self.reads.lock().expect("no test panics with it").push(range.clone());
         // What a network does: the answer comes later.
         tokio::task::yield_now().await;
@@ -147,7 +150,10 @@ impl Writer for MemoryWriter {
         let numbers: Vec<u32> = parts.keys().copied().collect();
         assert_eq!(numbers, (1..=parts.len() as u32).collect::<Vec<_>>());
         let all_but_last = parts.values().rev().skip(1);
-        assert!(all_but_last.clone().all(|part| part.len() == self.part_bytes), "a part in the middle is short");
+        assert!(
+            all_but_last.clone().all(|part| part.len() == self.part_bytes),
+            "a part in the middle is short"
+        );
         let bytes = parts.into_values().flatten().collect();
         self.objects.lock().expect("no test panics with it").insert(self.name, bytes);
         Ok(())
@@ -162,7 +168,13 @@ pub struct Film {
 }
 
 pub fn small_options() -> Options {
-    Options { window_bytes: 10_000, windows_in_flight: 3, part_bytes: 7_000, parts_in_flight: 4, digest_part_size: None }
+    Options {
+        window_bytes: 10_000,
+        windows_in_flight: 3,
+        part_bytes: 7_000,
+        parts_in_flight: 4,
+        digest_part_size: None,
+    }
 }
 
 pub async fn plan_of(source: &impl Source) -> Plan {
@@ -187,7 +199,8 @@ pub async fn package_sample(name: &str) -> Film {
 
 impl Film {
     pub fn manifest(&self, name: &str) -> String {
-        let found: Option<Manifest> = self.plan.manifests().into_iter().find(|manifest| manifest.name == name);
+        let found: Option<Manifest> =
+            self.plan.manifests().into_iter().find(|manifest| manifest.name == name);
         String::from_utf8(found.unwrap_or_else(|| panic!("no {name}")).body.to_vec()).expect("it is text")
     }
 
@@ -228,7 +241,7 @@ impl Film {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReadSample {
     pub time: i64,
     /// Before the edit list of the track.
@@ -236,4 +249,11 @@ pub struct ReadSample {
     pub duration: u32,
     pub sync: bool,
     pub data: Vec<u8>,
+}
+
+impl std::fmt::Debug for ReadSample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { time, presented, duration, sync, data } = self;
+        write!(f, "{time}+{duration} at {presented}, sync {sync}, {} bytes", data.len())
+    }
 }

@@ -23,12 +23,20 @@ async fn a_part_that_fails_fails_the_packaging_wherever_it_is() {
     let source = MemorySource::sample("h264_aac_faststart.mp4");
     let plan = plan_of(&source).await;
     let options = small_options();
-    let parts: u64 = plan.outputs().iter().map(|output| output.size_bytes.div_ceil(options.part_bytes as u64)).sum();
+    let parts: u64 =
+        plan.outputs().iter().map(|output| output.size_bytes.div_ceil(options.part_bytes as u64)).sum();
     for fails_at in 0..parts as usize {
-        let store = MemoryStore { part_bytes: options.part_bytes, fails_at: Some(fails_at), ..MemoryStore::default() };
+        let store = MemoryStore {
+            part_bytes: options.part_bytes,
+            fails_at: Some(fails_at),
+            ..MemoryStore::default()
+        };
         let error = package(&source, &plan, &store, &options).await.expect_err("a part failed");
         assert!(matches!(error, MediaError::Io(_)) && error.reason().is_none());
-        assert!(store.objects.lock().expect("no test panics with it").is_empty(), "an incomplete output is visible");
+        assert!(
+            store.objects.lock().expect("no test panics with it").is_empty(),
+            "an incomplete output is visible"
+        );
     }
 }
 
