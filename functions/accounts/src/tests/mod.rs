@@ -1,0 +1,242 @@
+//! The area's routes, asked with the events that Lambda brings.
+
+mod fake_cognito;
+
+use axum::body::to_bytes;
+use axum::http::{HeaderMap, StatusCode};
+use lambda_http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use fake_cognito::{FakeCognito, annas_tokens};
+
+const SIGN_IN: &str = include_str!("../../../../events/sign-in.json");
+const REFRESH_SESSION: &str = include_str!("../../../../events/refresh-session.json");
+const SIGN_OUT: &str = include_str!("../../../../events/sign-out.json");
+const GET_ME: &str = include_str!("../../../../events/get-me.json");
+
+/// The user's id in the events' cookie.
+const COOKIE_USER: &str = "7c1e0a52-90f1-70d3-3b1c-5a2f6e3d9b48";
+
+fn event(text: &str, change: impl FnOnce(&mut Value)) -> Request {
+    let mut event: Value = serde_json::from_str(text).expect("events are JSON");
+    change(&mut event);
+    lambda_http::request::from_str(&event.to_string()).expect("events are the gateway's")
+}
+
+fn sign_in_with(credentials: Value) -> Request {
+    event(SIGN_IN, |event| {
+        event["isBase64Encoded"] = json!(false);
+        event["body"] = json!(credentials.to_string());
+    })
+}
+
+async fn ask(cognito: &FakeCognito, request: Request) -> (StatusCode, HeaderMap, Value) {
+    let app = http_api::app(crate::router().with_state(cognito.pool()));
+    let (parts, body) = app.oneshot(request).await.expect("a router never fails").into_parts();
+    let body = to_bytes(body, usize::MAX).await.expect("it is in memory");
+    (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    headers.get("set-cookie").map(|value| value.to_str().expect("it is text"))
+}
+
+fn code(problem: &Value) -> &str {
+    problem["type"].as_str().and_then(|urn| urn.strip_prefix("urn:matinee:problem:")).unwrap_or_default()
+}
+
+const CLEARED: &str = "matinee_refresh=; HttpOnly; SameSite=Strict; Secure; Path=/api/session; Max-Age=0";
+
+#[tokio::test]
+async fn signing_in_answers_the_access_token_and_hides_the_refresh_token() {
+    let cognito = FakeCognito::answering(|_, _| annas_tokens());
+    let credentials = json!({ "email": " Anna@example.com ", "password": "correct horse" });
+    let (status, headers, body) = ask(&cognito, sign_in_with(credentials)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["expires_in_seconds"], 600);
+    let user = json!({ "id": "anna-1", "email": "anna@example.com", "roles": ["publisher", "admin"] });
+    assert_eq!(body["user"], user);
+    assert!(!body.to_string().contains("re.fresh"), "{body}");
+    assert_eq!(
+        cookie(&headers),
+        Some(
+            "matinee_refresh=anna-1.re.fresh; HttpOnly; SameSite=Strict; Secure; Path=/api/session; Max-Age=2592000"
+        )
+    );
+    let asked = &cognito.asked("AdminInitiateAuth")[0];
+    assert_eq!(asked["AuthFlow"], "ADMIN_USER_PASSWORD_AUTH");
+    // printf Anna@example.comclient-1 | openssl dgst -sha256 -hmac s3cret -binary | base64
+    let parameters = json!({
+        "USERNAME": "Anna@example.com", "PASSWORD": "correct horse",
+        "SECRET_HASH": "aIoLwwdBaMRPSuZEjK4uUTA6rIJzYPFTgx0nlmLlJiQ=",
+    });
+    assert_eq!(asked["AuthParameters"], parameters);
+}
+
+#[tokio::test]
+async fn an_unknown_email_and_a_wrong_password_are_told_alike() {
+    let mut answers = Vec::new();
+    for error in [
+        "NotAuthorizedException",
+        "UserNotFoundException",
+        "UserNotConfirmedException",
+        "PasswordResetRequiredException",
+    ] {
+        let credentials = json!({ "email": "anna@example.com", "password": "x" });
+        let (status, headers, body) = ask(&FakeCognito::refusing(error), sign_in_with(credentials)).await;
+        assert_eq!((status, code(&body)), (StatusCode::UNAUTHORIZED, "invalid-credentials"));
+        answers.push((headers, body));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+}
+
+#[tokio::test]
+async fn a_temporary_password_is_told_apart() {
+    let cognito = FakeCognito::answering(|_, _| {
+        (200, json!({ "ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "s", "ChallengeParameters": {} }))
+    });
+    let credentials = json!({ "email": "anna@example.com", "password": "temporary" });
+    let (status, headers, body) = ask(&cognito, sign_in_with(credentials)).await;
+    assert_eq!((status, code(&body)), (StatusCode::CONFLICT, "new-password-required"));
+    assert_eq!(cookie(&headers), None);
+}
+
+#[tokio::test]
+async fn what_can_be_no_credentials_never_reaches_cognito() {
+    let cognito = FakeCognito::answering(|_, _| annas_tokens());
+    for (credentials, field) in [
+        (json!({ "email": "anna", "password": "x" }), "email"),
+        (json!({ "email": "an na@example.com", "password": "x" }), "email"),
+        (json!({ "email": "anna@example.com", "password": "" }), "password"),
+        (json!({ "email": "anna@example.com", "password": "x".repeat(257) }), "password"),
+        (json!({ "email": "anna@example.com", "password": 7 }), "password"),
+        (json!({ "email": "anna@example.com", "password": "x", "redirect": "//evil" }), "redirect"),
+    ] {
+        let (status, _, body) = ask(&cognito, sign_in_with(credentials)).await;
+        assert_eq!((status, body["errors"][0]["field"].as_str()), (StatusCode::BAD_REQUEST, Some(field)));
+    }
+    assert!(cognito.asked("AdminInitiateAuth").is_empty());
+}
+
+#[tokio::test]
+async fn a_busy_cognito_is_told_as_such_and_a_broken_one_as_our_fault() {
+    for (error, status, expected) in [
+        ("TooManyRequestsException", 503, "unavailable"),
+        ("InvalidParameterException", 500, "internal"),
+        ("InternalErrorException", 500, "internal"),
+    ] {
+        let credentials = json!({ "email": "anna@example.com", "password": "x" });
+        let (found, _, body) = ask(&FakeCognito::refusing(error), sign_in_with(credentials)).await;
+        assert_eq!((found.as_u16(), code(&body)), (status, expected), "{error}");
+        assert!(!body.to_string().contains(error), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_goes_on_by_its_cookie_wherever_the_gateway_puts_it() {
+    let cognito = FakeCognito::answering(|_, _| annas_tokens());
+    let in_a_header = event(REFRESH_SESSION, |event| {
+        event["headers"]["cookie"] = event["cookies"][0].take();
+        event.as_object_mut().expect("it is an object").remove("cookies");
+    });
+    for request in [event(REFRESH_SESSION, |_| ()), in_a_header] {
+        let (status, headers, body) = ask(&cognito, request).await;
+        assert_eq!((status, &body["expires_in_seconds"]), (StatusCode::OK, &json!(600)), "{body}");
+        assert_eq!(cookie(&headers), None);
+    }
+    let asked = cognito.asked("AdminInitiateAuth");
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0], asked[1]);
+    assert_eq!(asked[0]["AuthFlow"], "REFRESH_TOKEN_AUTH");
+    assert!(
+        asked[0]["AuthParameters"]["REFRESH_TOKEN"].as_str().is_some_and(|token| token.starts_with("eyJ"))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_token_ends_the_session_and_takes_the_cookie() {
+    for error in ["NotAuthorizedException", "UserNotFoundException"] {
+        let (status, headers, body) =
+            ask(&FakeCognito::refusing(error), event(REFRESH_SESSION, |_| ())).await;
+        assert_eq!((status, code(&body)), (StatusCode::UNAUTHORIZED, "session-ended"));
+        assert_eq!(cookie(&headers), Some(CLEARED));
+    }
+}
+
+#[tokio::test]
+async fn an_outage_ends_no_session() {
+    let (status, headers, _) =
+        ask(&FakeCognito::refusing("InternalErrorException"), event(REFRESH_SESSION, |_| ())).await;
+    assert_eq!((status, cookie(&headers)), (StatusCode::INTERNAL_SERVER_ERROR, None));
+}
+
+#[tokio::test]
+async fn without_a_cookie_there_is_no_session_to_go_on_with() {
+    let cognito = FakeCognito::answering(|_, _| annas_tokens());
+    let (status, headers, body) =
+        ask(&cognito, event(REFRESH_SESSION, |event| event["cookies"] = json!([]))).await;
+    assert_eq!((status, code(&body)), (StatusCode::UNAUTHORIZED, "session-ended"));
+    assert_eq!(cookie(&headers), Some(CLEARED));
+    assert!(cognito.asked("AdminInitiateAuth").is_empty());
+}
+
+#[tokio::test]
+async fn signing_out_revokes_the_token_and_takes_the_cookie() {
+    let cognito = FakeCognito::answering(|_, _| (200, json!({})));
+    let (status, headers, _) = ask(&cognito, event(SIGN_OUT, |_| ())).await;
+    assert_eq!((status, cookie(&headers)), (StatusCode::NO_CONTENT, Some(CLEARED)));
+    let asked = &cognito.asked("RevokeToken")[0];
+    assert_eq!(asked["ClientSecret"], "s3cret");
+    assert!(!asked["Token"].as_str().expect("it is text").contains(COOKIE_USER));
+}
+
+#[tokio::test]
+async fn signing_out_of_no_session_is_done_at_once() {
+    let cognito = FakeCognito::refusing("UnauthorizedException");
+    for cookies in [json!([]), json!(["matinee_refresh=nonsense"]), json!(["matinee_refresh=u.dead"])] {
+        let (status, headers, _) = ask(&cognito, event(SIGN_OUT, |event| event["cookies"] = cookies)).await;
+        assert_eq!((status, cookie(&headers)), (StatusCode::NO_CONTENT, Some(CLEARED)));
+    }
+    assert_eq!(cognito.asked("RevokeToken").len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_could_not_be_revoked_is_told_and_the_cookie_taken_all_the_same() {
+    let (status, headers, _) =
+        ask(&FakeCognito::refusing("InternalErrorException"), event(SIGN_OUT, |_| ())).await;
+    assert_eq!((status, cookie(&headers)), (StatusCode::INTERNAL_SERVER_ERROR, Some(CLEARED)));
+}
+
+#[tokio::test]
+async fn the_caller_learns_who_they_are() {
+    let cognito = FakeCognito::answering(|_, input| {
+        let attributes =
+            json!([{ "Name": "sub", "Value": "x" }, { "Name": "email", "Value": "anna@example.com" }]);
+        (200, json!({ "Username": input["Username"], "UserAttributes": attributes }))
+    });
+    let (status, _, body) = ask(&cognito, event(GET_ME, |_| ())).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let asked = &cognito.asked("AdminGetUser")[0];
+    assert_eq!(body["email"], "anna@example.com");
+    assert_eq!(body["id"], asked["Username"]);
+    assert!(body["roles"].is_array());
+}
+
+#[tokio::test]
+async fn an_account_that_is_gone_is_nobody() {
+    let (status, _, body) = ask(&FakeCognito::refusing("UserNotFoundException"), event(GET_ME, |_| ())).await;
+    assert_eq!((status, code(&body)), (StatusCode::UNAUTHORIZED, "unauthenticated"));
+}
+
+#[test]
+fn the_document_names_every_operation_by_its_module() {
+    let document =
+        serde_json::to_value(http_api::merge([crate::router().into_openapi()])).expect("it serializes");
+    let operation = |path: &str, method: &str| document["paths"][path][method]["operationId"].clone();
+    assert_eq!(operation("/session", "post"), "sign_in");
+    assert_eq!(operation("/session", "delete"), "sign_out");
+    assert_eq!(operation("/session/refresh", "post"), "refresh_session");
+    assert_eq!(operation("/me", "get"), "get_me");
+    assert_eq!(document["components"]["schemas"]["Credentials"]["properties"]["email"]["type"], "string");
+}
