@@ -1,5 +1,8 @@
 //! Everything that has to be installed and built before the service can start.
 
+use std::fs::{File, TryLockError};
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
@@ -16,11 +19,25 @@ const FUNCTION_PACKAGES: [&str; 5] = ["accounts", "uploads", "catalog", "watchin
 /// When a tool is missing (the error says how to get it) or a step fails.
 pub async fn prepare(project: &Project, with_pages: bool) -> Result<()> {
     check_tools(with_pages)?;
+    let _held = alone(project).await?;
     // pip and npm wait for the network and the disk most of the time, Cargo for the CPU.
     tokio::try_join!(python(project), functions(project), async {
         if with_pages { pages(project).await } else { Ok(()) }
     })?;
     Ok(())
+}
+
+/// Waits until no other process of this project installs or builds. It may begin when the file is dropped.
+async fn alone(project: &Project) -> Result<File> {
+    std::fs::create_dir_all(project.kept())?;
+    let lock = File::create(project.kept().join("setup.lock"))?;
+    while let Err(error) = lock.try_lock() {
+        match error {
+            TryLockError::WouldBlock => tokio::time::sleep(Duration::from_millis(100)).await,
+            TryLockError::Error(error) => return Err(error).context("locking the setup"),
+        }
+    }
+    Ok(lock)
 }
 
 fn check_tools(with_pages: bool) -> Result<()> {

@@ -48,7 +48,7 @@ pub struct Stack {
     // In the order in which they are dropped: first nobody asks, then nobody answers.
     runtime: Option<Runtime>,
     emulator: Option<Emulator>,
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 impl Stack {
@@ -155,6 +155,12 @@ impl Stack {
         self.people.create(email, password, groups).await
     }
 
+    /// The folder of its local AWS, if that is a temporary one.
+    #[must_use]
+    pub fn data(&self) -> Option<&std::path::Path> {
+        self.temporary.as_ref().map(TempDir::path)
+    }
+
     /// Whether the local AWS is still there. One that runs elsewhere is taken to be.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
@@ -215,16 +221,7 @@ async fn start(options: Options) -> Result<Stack> {
         }
     });
     let people = People::new(&endpoint, deployment.output("UserPoolId")?);
-    Ok(Stack {
-        site_url,
-        api_url,
-        endpoint,
-        deployment,
-        people,
-        runtime: None,
-        emulator,
-        _temporary: temporary,
-    })
+    Ok(Stack { site_url, api_url, endpoint, deployment, people, runtime: None, emulator, temporary })
 }
 
 /// Listens on the port asked for, or on a free one.
