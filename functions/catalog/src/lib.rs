@@ -20,3 +20,6 @@ pub fn router() -> OpenApiRouter<Context> {
         delete_video::delete_video
     ))
 }
+
+#[cfg(test)]
+mod tests;

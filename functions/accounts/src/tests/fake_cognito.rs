@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use crate::UserPool;
 
 type Answer = (u16, Value);
+type Answers = dyn Fn(&str, &Value) -> Answer + Send + Sync;
 
 /// A pool whose calls are answered by a function of operation and input.
 #[derive(Clone)]
 pub struct FakeCognito {
-    answer: Arc<dyn Fn(&str, &Value) -> Answer + Send + Sync>,
+    answer: Arc<Answers>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
