@@ -8,7 +8,7 @@ export interface VersionedVideo {
 }
 
 export async function readVideo(id: string, signal?: AbortSignal): Promise<VersionedVideo> {
-  return versioned(await answered(api.GET('/api/videos/{id}', { params: { path: { id } }, ...(signal ? { signal } : {}) })))
+  return versioned(await answered(api.GET('/videos/{id}', { params: { path: { id } }, ...(signal ? { signal } : {}) })))
 }
 
 /** Saves over the version `etag`. Rejects with a 412 `Problem` when there is a newer one. */
@@ -18,8 +18,8 @@ export async function saveVideo(
 ): Promise<VersionedVideo> {
   return versioned(
     await answered(
-      api.PATCH('/api/videos/{id}', {
-        params: { path: { id: video.id }, header: { 'If-Match': etag } },
+      api.PATCH('/videos/{id}', {
+        params: { path: { id: video.id }, header: { 'if-match': etag } },
         body: edit,
       }),
     ),

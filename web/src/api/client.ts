@@ -4,7 +4,7 @@ import { Problem } from './problem'
 import type { operations, paths } from './schema.gen'
 
 /** The API, typed by the checked-in OpenAPI document. Each request carries the session's token. */
-export const api = createClient<paths>({ baseUrl: location.origin, fetch: session.fetch })
+export const api = createClient<paths>({ baseUrl: `${location.origin}/api`, fetch: session.fetch })
 
 export type Upload = operations['get_upload']['responses'][200]['content']['application/json']
 export type UploadState = Upload['state']

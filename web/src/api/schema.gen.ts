@@ -4,49 +4,14 @@
  */
 
 export interface paths {
-    "/api/session": {
+    "/me": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
-        /** Sign in */
-        post: operations["sign_in"];
-        /** Sign out */
-        delete: operations["sign_out"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/session/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Refresh */
-        post: operations["refresh_session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who am I */
+        /** Tells who is signed in. */
         get: operations["get_me"];
         put?: never;
         post?: never;
@@ -56,17 +21,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads": {
+    "/session": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** My uploads */
+        get?: never;
+        put?: never;
+        /** Signs in. */
+        post: operations["sign_in"];
+        /** Signs out: the session ends everywhere, and its cookie is taken away. Without a session there is nothing to do. */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exchanges the session's cookie for a new access token. */
+        post: operations["refresh_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's own uploads, newest first. */
         get: operations["list_uploads"];
         put?: never;
-        /** Begin an upload */
+        /**
+         * Begins an upload: plans its parts and picks its place.
+         * @description A repeat under the same `Idempotency-Key` answers the upload that the first request began.
+         */
         post: operations["create_upload"];
         delete?: never;
         options?: never;
@@ -74,25 +77,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/{id}": {
+    "/uploads/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** One upload */
+        /**
+         * Shows an upload, with the parts that have arrived while it waits for more.
+         * @description Whoever resumes an upload asks here which parts are missing.
+         */
         get: operations["get_upload"];
         put?: never;
         post?: never;
-        /** Abort */
+        /**
+         * Gives an upload up that still waits for parts, or takes one off the list that failed or is a duplicate.
+         * @description What has become a video is deleted as a video.
+         */
         delete: operations["abort_upload"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/{id}/parts": {
+    "/uploads/{id}/complete": {
         parameters: {
             query?: never;
             header?: never;
@@ -101,24 +110,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign parts */
-        post: operations["sign_parts"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/uploads/{id}/complete": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Complete */
+        /** Has S3 put the parts together, once all of them are there. It can be repeated. */
         post: operations["complete_upload"];
         delete?: never;
         options?: never;
@@ -126,14 +118,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/videos": {
+    "/uploads/{id}/parts": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Library */
+        get?: never;
+        put?: never;
+        /** Signs requests that send parts straight to S3. */
+        post: operations["sign_parts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/videos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists everybody's videos, newest first. */
         get: operations["list_videos"];
         put?: never;
         post?: never;
@@ -143,26 +152,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/videos/{id}": {
+    "/videos/{id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** One video */
+        /** Shows a video. */
         get: operations["get_video"];
         put?: never;
         post?: never;
-        /** Delete */
+        /** Deletes a video. What nobody else has published as well is removed for good. */
         delete: operations["delete_video"];
         options?: never;
         head?: never;
-        /** Edit */
+        /** Changes the title or the description of a video. */
         patch: operations["update_video"];
         trace?: never;
     };
-    "/api/videos/{id}/playback": {
+    "/videos/{id}/playback": {
         parameters: {
             query?: never;
             header?: never;
@@ -171,7 +180,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Play */
+        /** Gives the right to watch a video, as cookies for its media alone. */
         post: operations["start_playback"];
         delete?: never;
         options?: never;
@@ -183,155 +192,515 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        FieldError: {
-            field: string;
-            detail: string;
+        /**
+         * @description What the client sends with each part.
+         * @enum {string}
+         */
+        Checksum: "sha256" | "none";
+        /**
+         * @description S3's composite SHA-256 of a file that was cut by [`PartPlan`]: `<base64 of the SHA-256 of the parts'
+         *     concatenated SHA-256 digests>-<number of parts>`, for a single part too.
+         *
+         *     Equal digests mean equal bytes, because the plan is a function of the size: two files of different sizes whose
+         *     plans have equally many parts still have differing parts.
+         * @example 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=-1
+         */
+        ContentDigest: string;
+        /** @description A file that is to be uploaded. */
+        CreateUpload: {
+            /** @description What will come with each part: `sha256` unless said otherwise. */
+            checksum?: components["schemas"]["Checksum"];
+            /** @description What the file is said to be. It decides nothing. */
+            content_type?: string;
+            /** @description What the video is about. */
+            description?: string;
+            /** @description The content digest, if it is known already: the bytes are refused if theirs differs. */
+            digest?: string;
+            /** @description What the file is called on its owner's machine. */
+            file_name: string;
+            /** @description What the video is to be called. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How large the file is.
+             */
+            size_bytes: number;
         };
-        Problem: {
-            type: string;
-            title: string;
-            /** Format: int32 */
-            status: number;
-            detail: string;
-            request_id?: string;
-            errors?: components["schemas"]["FieldError"][];
-        };
-        /** @enum {string} */
-        Role: "viewer" | "publisher" | "admin";
-        User: {
-            id: string;
+        /** @description What one signs in with. */
+        Credentials: {
+            /**
+             * Format: email
+             * @description Spaces around it are dropped.
+             */
             email: string;
-            roles: components["schemas"]["Role"][];
-        };
-        SignIn: {
-            email: string;
+            /** Format: password */
             password: string;
         };
-        Session: {
+        /** @description One wrong part of a request. */
+        FieldError: {
+            /** @description What is wrong with it. */
+            detail: string;
+            /** @description Where it is: a path such as `parts[3].sha256`, or the name of a header or parameter. */
+            field: string;
+        };
+        /** @description One page of a list. */
+        Page_Upload: {
+            /** @description What is on it, in the list's order. */
+            items: {
+                /** @description What comes with each part. */
+                checksum: components["schemas"]["Checksum"];
+                /** @description As S3 keeps it. */
+                content_type: string;
+                created_at: components["schemas"]["Timestamp"];
+                /** @description What the video is about. */
+                description?: string;
+                /** @description The content digest that was announced. */
+                digest?: components["schemas"]["ContentDigest"];
+                /** @description The owner's other video, which has the same content. */
+                duplicate_of?: components["schemas"]["VideoId"];
+                /** @description Until when parts are taken. */
+                expires_at: components["schemas"]["Timestamp"];
+                /** @description What the file was called on its owner's machine. */
+                file_name: string;
+                id: components["schemas"]["UploadId"];
+                /** @description What the video will be called. */
+                name: string;
+                /**
+                 * Format: int32
+                 * @description How many parts there are.
+                 */
+                part_count: number;
+                /**
+                 * Format: int64
+                 * @description How large every part but the last is.
+                 */
+                part_size_bytes: number;
+                /** @description The parts that S3 has, while it waits for more. Only when a single upload is asked for. */
+                parts?: components["schemas"]["UploadedPart"][];
+                /** @description Why it failed. */
+                reason?: string;
+                /**
+                 * Format: int64
+                 * @description How large the file is.
+                 */
+                size_bytes: number;
+                state: components["schemas"]["UploadState"];
+                /** @description The video that it became. */
+                video_id?: components["schemas"]["VideoId"];
+            }[];
+            /** @description Asks for the page after it; absent on the last one. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_Video: {
+            /** @description What is on it, in the list's order. */
+            items: {
+                /** @description When it was published. */
+                created_at: components["schemas"]["Timestamp"];
+                /** @description At most 5,000 characters. */
+                description?: string;
+                /**
+                 * Format: int64
+                 * @description How long it plays, if that is known.
+                 */
+                duration_ms?: number;
+                /** @description Whether the caller may change and delete it. */
+                editable: boolean;
+                /**
+                 * Format: int32
+                 * @description The picture's height in pixels, as it is shown.
+                 */
+                height?: number;
+                id: components["schemas"]["VideoId"];
+                /** @description Who published it. */
+                owner_id: components["schemas"]["UserId"];
+                /** @description A still picture of it. The answer's cookies permit to fetch it. */
+                poster_url?: string;
+                /**
+                 * Format: int64
+                 * @description The size of the file that was uploaded.
+                 */
+                size_bytes: number;
+                /** @description How it is played. */
+                streaming: components["schemas"]["Streaming"];
+                /** @description 1 to 300 characters. */
+                title: string;
+                /** @description When its title or description last changed. */
+                updated_at: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int32
+                 * @description The picture's width in pixels, as it is shown.
+                 */
+                width?: number;
+            }[];
+            /** @description Asks for the page after it; absent on the last one. */
+            next_cursor?: string;
+        };
+        /** @description A part that is to be sent soon. */
+        PartToSign: {
+            /**
+             * Format: int32
+             * @description Counted from 1.
+             */
+            number: number;
+            /** @description Standard base64 of the part's SHA-256. Required if the upload's `checksum` is `sha256`. */
+            sha256?: string;
+        };
+        /** @description The right to watch one video for some minutes: its addresses here, the permission in the answer's cookies. */
+        Playback: {
+            /** @description DASH manifest, for `adaptive` videos. */
+            dash_url?: string;
+            /**
+             * Format: date-time
+             * @description When the permission ends.
+             */
+            expires_at: string;
+            /** @description HLS manifest, for `adaptive` videos. */
+            hls_url?: string;
+            /** @description A picture to show before it plays. */
+            poster_url?: string;
+            /** @description The original file, for `progressive` videos. */
+            progressive_url?: string;
+            /**
+             * Format: int64
+             * @description After how many seconds a player should ask for a new permission.
+             */
+            renew_after_seconds: number;
+        };
+        /** @description Why a request was not done. */
+        Problem: {
+            /** @description What happened this time, in a sentence for people. */
+            detail: string;
+            /** @description Which parts of the request are wrong. */
+            errors?: components["schemas"]["FieldError"][];
+            /** @description The request's name in the logs. */
+            request_id?: string;
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
+            status: number;
+            /** @description What kind of problem it is, always the same for one type. */
+            title: string;
+            /**
+             * @description `urn:matinee:problem:` and a code that a program can compare.
+             * @example urn:matinee:problem:not-found
+             */
+            type: string;
+        };
+        /** @description A session that goes on. */
+        RefreshedSession: {
+            /** @description Takes the place of the one before. */
             access_token: string;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description For how long the access token is taken.
+             */
+            expires_in_seconds: number;
+        };
+        /**
+         * @description What a person may do, by the Cognito group that they are in.
+         * @enum {string}
+         */
+        Role: "viewer" | "publisher" | "admin";
+        /** @description A session that has begun. */
+        Session: {
+            /** @description Goes into `Authorization: Bearer …`. Keep it in memory only. */
+            access_token: string;
+            /**
+             * Format: int32
+             * @description For how long the access token is taken. The session goes on by its cookie.
+             */
             expires_in_seconds: number;
             user: components["schemas"]["User"];
         };
-        RefreshedSession: {
-            access_token: string;
-            /** Format: int32 */
-            expires_in_seconds: number;
-        };
-        /** @enum {string} */
-        ChecksumKind: "sha256" | "none";
-        /** @enum {string} */
-        UploadState: "waiting" | "uploaded" | "checking" | "duplicate" | "processing" | "ready" | "failed";
-        CreateUpload: {
-            name: string;
-            description?: string;
-            file_name: string;
-            /** Format: int64 */
-            size_bytes: number;
-            content_type?: string;
-            digest?: string;
-            checksum?: components["schemas"]["ChecksumKind"];
-        };
-        UploadedPart: {
-            /** Format: int32 */
-            number: number;
-            /** Format: int64 */
-            size_bytes: number;
-            sha256?: string;
-        };
-        Upload: {
-            id: string;
-            name: string;
-            description?: string;
-            file_name: string;
-            /** Format: int64 */
-            size_bytes: number;
-            content_type: string;
-            checksum: components["schemas"]["ChecksumKind"];
-            /** Format: int64 */
-            part_size_bytes: number;
-            /** Format: int32 */
-            part_count: number;
-            state: components["schemas"]["UploadState"];
-            reason?: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            expires_at: string;
-            video_id?: string;
-            duplicate_of?: string;
-            parts?: components["schemas"]["UploadedPart"][];
-        };
-        UploadPage: {
-            items: components["schemas"]["Upload"][];
-            next_cursor?: string;
-        };
-        PartToSign: {
-            /** Format: int32 */
-            number: number;
-            sha256?: string;
-        };
+        /** @description Parts that are to be sent soon. */
         SignParts: {
+            /** @description Each part once. */
             parts: components["schemas"]["PartToSign"][];
         };
+        /** @description How to send one part: by a PUT to this address, with exactly these headers and this many bytes. */
         SignedPart: {
-            /** Format: int32 */
-            number: number;
-            url: string;
+            /** @description To be sent as they are. */
             headers: {
                 [key: string]: string;
             };
-            /** Format: int64 */
+            /**
+             * Format: int32
+             * @description Counted from 1.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description How large the part is.
+             */
             size_bytes: number;
+            /** @description A secret: whoever has it can send this part. */
+            url: string;
         };
+        /** @description How to send parts. */
         SignedParts: {
+            /** @description Until when they can be sent. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description In the order in which they were asked for. */
             parts: components["schemas"]["SignedPart"][];
-            /** Format: date-time */
-            expires_at: string;
         };
-        /** @enum {string} */
+        /**
+         * @description How a video reaches a player.
+         * @enum {string}
+         */
         Streaming: "adaptive" | "progressive";
-        Video: {
-            id: string;
-            title: string;
+        /**
+         * Format: date-time
+         * @description A moment in UTC, to the millisecond, spelled `2026-11-21T08:01:25.123Z`.
+         *
+         *     The fraction always has three digits: the spelling is a sort key in DynamoDB, where text is compared byte by
+         *     byte.
+         */
+        Timestamp: string;
+        /** @description A file on its way to becoming a video. */
+        Upload: {
+            /** @description What comes with each part. */
+            checksum: components["schemas"]["Checksum"];
+            /** @description As S3 keeps it. */
+            content_type: string;
+            created_at: components["schemas"]["Timestamp"];
+            /** @description What the video is about. */
             description?: string;
-            owner_id: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            /** Format: int64 */
-            duration_ms?: number;
-            /** Format: int32 */
-            width?: number;
-            /** Format: int32 */
-            height?: number;
+            /** @description The content digest that was announced. */
+            digest?: components["schemas"]["ContentDigest"];
+            /** @description The owner's other video, which has the same content. */
+            duplicate_of?: components["schemas"]["VideoId"];
+            /** @description Until when parts are taken. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description What the file was called on its owner's machine. */
+            file_name: string;
+            id: components["schemas"]["UploadId"];
+            /** @description What the video will be called. */
+            name: string;
+            /**
+             * Format: int32
+             * @description How many parts there are.
+             */
+            part_count: number;
+            /**
+             * Format: int64
+             * @description How large every part but the last is.
+             */
+            part_size_bytes: number;
+            /** @description The parts that S3 has, while it waits for more. Only when a single upload is asked for. */
+            parts?: components["schemas"]["UploadedPart"][];
+            /** @description Why it failed. */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description How large the file is.
+             */
+            size_bytes: number;
+            state: components["schemas"]["UploadState"];
+            /** @description The video that it became. */
+            video_id?: components["schemas"]["VideoId"];
+        };
+        /**
+         * Format: uuid
+         * @description One act of sending a file.
+         */
+        UploadId: string;
+        /**
+         * @description Where an upload is on its way. It never goes back.
+         *
+         *     `waiting → uploaded → checking → duplicate | processing | ready | failed`, and
+         *     `processing → duplicate | ready | failed`. `uploaded` is skipped when S3's event overtakes the answer to the
+         *     completion.
+         * @enum {string}
+         */
+        UploadState: "waiting" | "uploaded" | "checking" | "duplicate" | "processing" | "ready" | "failed";
+        /** @description A part that has arrived. */
+        UploadedPart: {
+            /**
+             * Format: int32
+             * @description Counted from 1.
+             */
+            number: number;
+            /** @description Standard base64, where the part came with one. */
+            sha256?: string;
             /** Format: int64 */
             size_bytes: number;
-            poster_url?: string;
-            streaming: components["schemas"]["Streaming"];
-            editable: boolean;
         };
-        VideoPage: {
-            items: components["schemas"]["Video"][];
-            next_cursor?: string;
+        /** @description A person with an account. */
+        User: {
+            /** Format: email */
+            email: string;
+            /** @description Never changes, unlike the e-mail. */
+            id: string;
+            /** @description What they may do. Somebody without a role may watch, and nothing else. */
+            roles: components["schemas"]["Role"][];
         };
-        UpdateVideo: {
-            title?: string;
+        /** @description A person, by the `sub` that Cognito gave them. */
+        UserId: string;
+        /** @description A video as somebody sees it. */
+        Video: {
+            /** @description When it was published. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description At most 5,000 characters. */
             description?: string;
-        };
-        Playback: {
-            hls_url?: string;
-            dash_url?: string;
-            progressive_url?: string;
+            /**
+             * Format: int64
+             * @description How long it plays, if that is known.
+             */
+            duration_ms?: number;
+            /** @description Whether the caller may change and delete it. */
+            editable: boolean;
+            /**
+             * Format: int32
+             * @description The picture's height in pixels, as it is shown.
+             */
+            height?: number;
+            id: components["schemas"]["VideoId"];
+            /** @description Who published it. */
+            owner_id: components["schemas"]["UserId"];
+            /** @description A still picture of it. The answer's cookies permit to fetch it. */
             poster_url?: string;
-            /** Format: date-time */
-            expires_at: string;
-            /** Format: int32 */
-            renew_after_seconds: number;
+            /**
+             * Format: int64
+             * @description The size of the file that was uploaded.
+             */
+            size_bytes: number;
+            /** @description How it is played. */
+            streaming: components["schemas"]["Streaming"];
+            /** @description 1 to 300 characters. */
+            title: string;
+            /** @description When its title or description last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description The picture's width in pixels, as it is shown.
+             */
+            width?: number;
+        };
+        /** @description What to change of a video. What is absent stays as it is. */
+        VideoChange: {
+            /** @description The new description; an empty one removes it. */
+            description?: string;
+            /** @description The new title; spaces around it are dropped. */
+            title?: string;
+        };
+        /**
+         * Format: uuid
+         * @description One person's listing of a content. It is the id of the upload that made it.
+         */
+        VideoId: string;
+    };
+    responses: {
+        /** @description The state of things does not permit it; `type` says what is in the way. */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The caller may not do this. */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The idempotency key came with a different request before. */
+        IdempotencyKeyReused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Something went wrong on our side. */
+        Internal: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request is invalid; `errors` names the fields. */
+        InvalidRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing, or none that the caller may know of. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is larger than any valid one. */
+        PayloadTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It was changed since the caller read it. */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `If-Match` is missing. */
+        PreconditionRequired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody is signed in, or the session has ended. */
+        Unauthenticated: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Trying again in a moment may help. */
+        Unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not JSON. */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
         };
     };
-    responses: never;
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -339,95 +708,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    sign_in: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SignIn"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description Problem */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    sign_out: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    refresh_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RefreshedSession"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     get_me: {
         parameters: {
             query?: never;
@@ -437,7 +717,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The caller. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -446,21 +726,95 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description Problem */
-            401: {
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Credentials"];
+            };
+        };
+        responses: {
+            /** @description The session; a cookie for `/api/session` comes along. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Session"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: {
+                /** @description The cookie that sign-in has set. */
+                matinee_refresh?: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            500: components["responses"]["Internal"];
+        };
+    };
+    refresh_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie: {
+                /** @description The cookie that sign-in has set. */
+                matinee_refresh: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A new access token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefreshedSession"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     list_uploads: {
         parameters: {
             query?: {
+                /** @description The `next_cursor` of the page before; absent for the first one. */
                 cursor?: string;
+                /** @description How many items at most. */
                 limit?: number;
             };
             header?: never;
@@ -469,40 +823,26 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description A page of them, without their parts. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UploadPage"];
+                    "application/json": components["schemas"]["Page_Upload"];
                 };
             };
-            /** @description Problem */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
         };
     };
     create_upload: {
         parameters: {
             query?: never;
             header?: {
-                "Idempotency-Key"?: string;
+                /** @description The client's name for this one intention, 1 to 255 printable ASCII characters. */
+                "Idempotency-Key"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -513,9 +853,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description The upload, which waits for its parts. */
             201: {
                 headers: {
+                    /** @description Its address. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -523,51 +864,14 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description Problem */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
+            500: components["responses"]["Internal"];
         };
     };
     get_upload: {
@@ -575,13 +879,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                /** @description The upload. */
+                id: components["schemas"]["UploadId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The upload. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -590,24 +895,9 @@ export interface operations {
                     "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
         };
     };
     abort_upload: {
@@ -615,46 +905,51 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                /** @description The upload. */
+                id: components["schemas"]["UploadId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description It is gone. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Problem */
-            401: {
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    complete_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload. */
+                id: components["schemas"]["UploadId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The upload, which is complete. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["Internal"];
         };
     };
     sign_parts: {
@@ -662,7 +957,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                /** @description The upload. */
+                id: components["schemas"]["UploadId"];
             };
             cookie?: never;
         };
@@ -672,7 +968,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done */
+            /** @description The signed requests. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -681,97 +977,21 @@ export interface operations {
                     "application/json": components["schemas"]["SignedParts"];
                 };
             };
-            /** @description Problem */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    complete_upload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Upload"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
         };
     };
     list_videos: {
         parameters: {
             query?: {
+                /** @description The `next_cursor` of the page before; absent for the first one. */
                 cursor?: string;
+                /** @description How many items at most. */
                 limit?: number;
             };
             header?: never;
@@ -780,33 +1000,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description A page of videos; cookies for `/posters/` come along. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VideoPage"];
+                    "application/json": components["schemas"]["Page_Video"];
                 };
             };
-            /** @description Problem */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
         };
     };
     get_video: {
@@ -814,181 +1019,97 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                /** @description The video. */
+                id: components["schemas"]["VideoId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The video; cookies for `/posters/` come along. */
             200: {
                 headers: {
-                    ETag?: string;
+                    /** @description Its version, for `If-Match`. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
         };
     };
     delete_video: {
         parameters: {
             query?: never;
             header?: {
-                "If-Match"?: string;
+                /** @description The ETag of the video that was read, to delete it only as it was then. */
+                "if-match"?: string;
             };
             path: {
-                id: string;
+                /** @description The video. */
+                id: components["schemas"]["VideoId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description It is deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            500: components["responses"]["Internal"];
         };
     };
     update_video: {
         parameters: {
             query?: never;
             header: {
-                "If-Match": string;
+                /** @description The ETag of the video that was read. */
+                "if-match": string;
             };
             path: {
-                id: string;
+                /** @description The video. */
+                id: components["schemas"]["VideoId"];
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UpdateVideo"];
+                "application/json": components["schemas"]["VideoChange"];
             };
         };
         responses: {
-            /** @description Done */
+            /** @description The video as it is now. */
             200: {
                 headers: {
-                    ETag?: string;
+                    /** @description Its new version. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Video"];
                 };
             };
-            /** @description Problem */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["Internal"];
         };
     };
     start_playback: {
@@ -996,13 +1117,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                id: string;
+                /** @description The video. */
+                id: components["schemas"]["VideoId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description The permission; four cookies for `/media/{content}/` come along. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1011,24 +1133,9 @@ export interface operations {
                     "application/json": components["schemas"]["Playback"];
                 };
             };
-            /** @description Problem */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Problem */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
         };
     };
 }

@@ -48,7 +48,7 @@ export function show(visit: Visit): void {
     try {
       const cursor = shelf?.nextCursor
       const page = await answer(
-        api.GET('/api/videos', { params: { query: cursor ? { cursor } : {} }, signal: visit.left }),
+        api.GET('/videos', { params: { query: cursor ? { cursor } : {} }, signal: visit.left }),
       )
       const known = new Set(shelf?.videos.map((video) => video.id))
       shelf = {

@@ -33,7 +33,7 @@ export function show(visit: Visit): void {
     redraw()
     try {
       const page = await answer(
-        api.GET('/api/uploads', { params: { query: nextCursor ? { cursor: nextCursor } : {} }, signal: visit.left }),
+        api.GET('/uploads', { params: { query: nextCursor ? { cursor: nextCursor } : {} }, signal: visit.left }),
       )
       const known = new Set(uploads?.map((upload) => upload.id))
       uploads = [...(uploads ?? []), ...page.items.filter((upload) => !known.has(upload.id))]
@@ -144,7 +144,7 @@ export function show(visit: Visit): void {
     })
     if (!sure) return
     try {
-      await answer(api.DELETE('/api/uploads/{id}', { params: { path: { id: upload.id } } }))
+      await answer(api.DELETE('/uploads/{id}', { params: { path: { id: upload.id } } }))
     } catch (reason) {
       if (!(reason instanceof Problem && reason.status === 404)) {
         toast(sentence(reason))

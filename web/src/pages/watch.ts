@@ -131,7 +131,7 @@ export function show(visit: Visit): void {
     })
     if (!sure) return
     try {
-      await answer(api.DELETE('/api/videos/{id}', { params: { path: { id } } }))
+      await answer(api.DELETE('/videos/{id}', { params: { path: { id } } }))
     } catch (reason) {
       toast(sentence(reason))
       return

@@ -18,7 +18,7 @@ export class PlaybackRight {
   /** Asks for the cookies and the addresses. Rejects with a `Problem` when the video may not be watched, or no longer. */
   start(): Promise<Playback> {
     this.#renewing ??= answer(
-      api.POST('/api/videos/{id}/playback', { params: { path: { id: this.#videoId } }, signal: this.#left }),
+      api.POST('/videos/{id}/playback', { params: { path: { id: this.#videoId } }, signal: this.#left }),
     )
       .then((playback) => {
         this.#renewAtMs = performance.now() + playback.renew_after_seconds * 1000

@@ -23,7 +23,7 @@ export async function followUpload(id: string, onState: (upload: Upload) => void
   let waitMs = SHORTEST_WAIT_MS
   let lastState: UploadState | undefined
   for (;;) {
-    const upload = await persist(() => answer(api.GET('/api/uploads/{id}', { params: { path: { id } }, signal })), {
+    const upload = await persist(() => answer(api.GET('/uploads/{id}', { params: { path: { id } }, signal })), {
       signal,
       isPassing: (error) => error instanceof Problem && error.isPassing,
       attempts: Infinity,

@@ -90,7 +90,7 @@ export class PartSigner {
     for (const number of numbers)
       parts.push(hashed ? { number, sha256: await hasher.hash(partOf(file, plan, number), signal) } : { number })
     const { data, response } = await persist(
-      () => answered(api.POST('/api/uploads/{id}/parts', { params: { path: { id: uploadId } }, body: { parts }, signal })),
+      () => answered(api.POST('/uploads/{id}/parts', { params: { path: { id: uploadId } }, body: { parts }, signal })),
       { signal, isPassing: (error) => error instanceof Problem && error.isPassing, onSetback },
     )
     const usableUntilMs = performance.now() + lifetimeMs(data.expires_at, response) - SAFETY_MS

@@ -151,7 +151,7 @@ export class Transfer extends EventTarget {
     if (this.upload) {
       const { id } = this.upload
       try {
-        await answer(api.DELETE('/api/uploads/{id}', { params: { path: { id } } }))
+        await answer(api.DELETE('/uploads/{id}', { params: { path: { id } } }))
       } catch (error) {
         if (!(error instanceof Problem && error.status === 404)) {
           this.#enter('paused')
@@ -191,7 +191,7 @@ export class Transfer extends EventTarget {
     const { file, name, description } = this
     const upload = await this.#persist(signal, () =>
       answer(
-        api.POST('/api/uploads', {
+        api.POST('/uploads', {
           params: { header: { 'Idempotency-Key': this.#idempotencyKey } },
           body: {
             name,
@@ -210,7 +210,7 @@ export class Transfer extends EventTarget {
 
   async #ask(id: string, signal: AbortSignal): Promise<Upload> {
     const upload = await this.#persist(signal, () =>
-      answer(api.GET('/api/uploads/{id}', { params: { path: { id } }, signal })),
+      answer(api.GET('/uploads/{id}', { params: { path: { id } }, signal })),
     )
     this.upload = upload
     return upload
@@ -218,7 +218,7 @@ export class Transfer extends EventTarget {
 
   #complete(id: string, signal: AbortSignal): Promise<Upload> {
     return this.#persist(signal, () =>
-      answer(api.POST('/api/uploads/{id}/complete', { params: { path: { id } }, signal })),
+      answer(api.POST('/uploads/{id}/complete', { params: { path: { id } }, signal })),
     )
   }
 
