@@ -8,7 +8,6 @@ use crate::film::{self, LARGE_FILM};
 use crate::project::Project;
 use crate::setup;
 use crate::stack::{Options, Stack};
-use crate::step::Step;
 
 /// Runs them one kind after another, and stops at the first that fails.
 ///
@@ -26,9 +25,7 @@ pub async fn run(project: &Project) -> Result<()> {
 }
 
 async fn in_browser(project: &Project) -> Result<()> {
-    let step = Step::start("film", "a film that takes a while to upload");
-    let film = film::make(project, &step, &LARGE_FILM).await?;
-    step.done();
+    let film = film::make(project, &LARGE_FILM).await?;
     let stack = Stack::start(Options { pages: true, ..Options::default() }).await?;
     for account in [PUBLISHER, VIEWER] {
         stack.create_user_in(account.email, account.password, account.groups).await?;

@@ -51,7 +51,7 @@ pub async fn make(project: &Project, stack: &Stack) -> Result<()> {
     for account in [VIEWER, PUBLISHER, ADMIN] {
         stack.create_user_in(account.email, account.password, account.groups).await?;
     }
-    let film = film::make(project, &step, &DEMO_FILM).await?;
+    let film = film::make(project, &DEMO_FILM).await?;
     let mut client = Client::sign_in(stack.site_url(), PUBLISHER.email, PUBLISHER.password).await?;
     let upload = demo::upload(&mut client, &film, Some("demo-film"), &mut Table::silent()).await?;
     let last = client.follow(&upload, PIPELINE_TAKES_AT_MOST, |state| step.note(state)).await?;

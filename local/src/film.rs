@@ -28,11 +28,12 @@ pub const LARGE_FILM: Film = Film { name: "Large film", duration_s: 60, video_kb
 ///
 /// # Errors
 /// When ffmpeg is missing or fails.
-pub async fn make(project: &Project, step: &Step, film: &Film) -> Result<PathBuf> {
+pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     let file = project.kept().join(format!("films/{}.mp4", film.name));
     if file.exists() {
         return Ok(file);
     }
+    let step = Step::start("film", film.name);
     let folder = file.parent().context("the film lies in no folder")?;
     std::fs::create_dir_all(folder)?;
     let unfinished = folder.join("unfinished.mp4");
@@ -54,6 +55,7 @@ pub async fn make(project: &Project, step: &Step, film: &Film) -> Result<PathBuf
     command.args(["-c:a", "aac", "-b:a", "96k", "-ac", "2"]).arg(&unfinished);
     step.run(project, &mut command).await?;
     std::fs::rename(&unfinished, &file)?;
+    step.done();
     Ok(file)
 }
 

@@ -11,7 +11,6 @@ use local::demo_world::{self, ADMIN, PUBLISHER, VIEWER};
 use local::deployment::STACK;
 use local::film::{self, DEMO_FILM};
 use local::running::Running;
-use local::step::Step;
 use local::{Endpoint, Options, Project, Stack, all_tests, demo, redrive, setup};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -180,7 +179,7 @@ async fn demo(
     };
     let file = match file {
         Some(file) => file,
-        None => film::make(project, &Step::start("film", "the demo film"), &DEMO_FILM).await?,
+        None => film::make(project, &DEMO_FILM).await?,
     };
     tokio::select! {
         done = demo::run(&site, email, password, &file) => done,
