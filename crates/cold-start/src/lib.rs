@@ -6,7 +6,7 @@ mod logging;
 mod sdk;
 
 pub use logging::start_logging;
-pub use sdk::{quick_calls, sdk_config};
+pub use sdk::{http_connector, quick_calls, sdk_config};
 
 use anyhow::Context as _;
 

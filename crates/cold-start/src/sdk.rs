@@ -3,6 +3,7 @@ use aws_config::environment::{EnvironmentVariableCredentialsProvider, Environmen
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use std::time::Duration;
 
@@ -20,10 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE` names a file that can't be read or holds no certificates.
 pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
-    let tls = TlsContext::builder().with_trust_store(trust_store()?).build()?;
     let http_client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::rustls(CryptoMode::AwsLc))
-        .tls_context(tls)
+        .tls_context(tls_context()?)
         .build_https();
     // The SDK's own first pause is a second, which is most of what somebody waiting for a page has.
     let retries = RetryConfig::standard()
@@ -48,6 +48,21 @@ pub fn quick_calls() -> TimeoutConfig {
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(3))
         .build()
+}
+
+/// What sends a request to an address at AWS that no client of the SDK knows, such as one that came presigned.
+///
+/// # Errors
+/// As for [`sdk_config`].
+pub fn http_connector() -> anyhow::Result<Connector> {
+    Ok(Connector::builder()
+        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
+        .tls_context(tls_context()?)
+        .build())
+}
+
+fn tls_context() -> anyhow::Result<TlsContext> {
+    Ok(TlsContext::builder().with_trust_store(trust_store()?).build()?)
 }
 
 /// Amazon's roots alone: parsing the system's whole bundle takes longer than the rest of the start.
@@ -78,6 +93,11 @@ mod tests {
     fn the_bundle_holds_the_five_amazon_roots() {
         let text = std::str::from_utf8(AMAZON_ROOTS).expect("PEM is text");
         assert_eq!(text.matches("-----BEGIN CERTIFICATE-----").count(), 5);
+    }
+
+    #[test]
+    fn the_roots_are_ones_that_tls_takes() {
+        http_connector().expect("every certificate of the bundle parses");
     }
 
     #[tokio::test]

@@ -89,7 +89,8 @@ mod tests {
     // the signature by: printf %s 'signed by openssl' | openssl dgst -sha256 -sign key.pem
     const OPENSSL_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwh582SEThj29b08i37MUDGayqhcx\nhH/0d9ovK1/VM5deWjVROY4ihe/nxok3pnrXAKeTg6Crmh70im2mNDu1Wg==\n-----END PUBLIC KEY-----\n";
     const OPENSSL_PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBChu5xhPIBEdbTQe7qMYKr0YyU4/3fM9vO4ocSuCGMOhRANCAATCHnzZIROGPb1vTyLfsxQMZrKqFzGEf/R32i8rX9Uzl15aNVE5jiKF7+fGiTemetcAp5ODoKuaHvSKbaY0O7Va";
-    const OPENSSL_SIGNATURE: &str = "MEUCIQCH6dV7px+xZk00LssmtQ0FygXdsv2twEY8278Ss3bI7wIgYqpYUYyb2xfWhGuKcyIQ+Upag6CbGkox+wzHKQRr5Xg=";
+    const OPENSSL_SIGNATURE: &str =
+        "MEUCIQCH6dV7px+xZk00LssmtQ0FygXdsv2twEY8278Ss3bI7wIgYqpYUYyb2xfWhGuKcyIQ+Upag6CbGkox+wzHKQRr5Xg=";
 
     #[test]
     fn what_openssl_signed_is_verified() {

@@ -42,7 +42,8 @@ impl MediaCookies {
         let key = self.key.get_or_try_init(|| self.keys.signing_key()).await?;
         // Any scheme and host: the key is trusted by one distribution only, under whatever names it has.
         let policy = Policy { resource: format!("http*://*{folder}*"), expires_at_unix_s };
-        let cookies = SignedCookies::sign(&policy, &self.key_pair_id, key).context("signing media cookies")?;
+        let cookies =
+            SignedCookies::sign(&policy, &self.key_pair_id, key).context("signing media cookies")?;
         Ok(cookies.set_cookie_headers(folder).collect())
     }
 }

@@ -1,9 +1,11 @@
 //! Where the key is kept: one record in a DynamoDB table that few functions may read.
 
+use std::time::SystemTime;
+
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::primitives::{Blob, DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::key::SigningKey;
@@ -51,6 +53,7 @@ impl MediaKeys {
     pub async fn create_once(&self) -> anyhow::Result<String> {
         let document = SigningKey::generate()?;
         let public_key_pem = SigningKey::from_pkcs8(&document)?.public_key_pem()?;
+        let created_at = DateTime::from(SystemTime::now()).fmt(DateTimeFormat::DateTime)?;
         let put = self
             .client
             .put_item()
@@ -58,6 +61,7 @@ impl MediaKeys {
             .item("id", AttributeValue::S(CURRENT.to_owned()))
             .item("private_key_pkcs8", AttributeValue::B(Blob::new(document)))
             .item("public_key_pem", AttributeValue::S(public_key_pem.clone()))
+            .item("created_at", AttributeValue::S(created_at))
             .condition_expression("attribute_not_exists(id)")
             .send()
             .await;

@@ -42,11 +42,14 @@ impl Policy {
     pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
         let date_less_than = EpochTime { epoch_time: self.expires_at_unix_s };
         let condition = Condition { date_less_than };
-        serde_json::to_string(&Document { statement: [Statement { resource: self.resource.clone(), condition }] })
+        serde_json::to_string(&Document {
+            statement: [Statement { resource: self.resource.clone(), condition }],
+        })
     }
 
     pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
-        let Document { statement: [Statement { resource, condition }] } = serde_json::from_slice(json).ok()?;
+        let Document { statement: [Statement { resource, condition }] } =
+            serde_json::from_slice(json).ok()?;
         Some(Self { resource, expires_at_unix_s: condition.date_less_than.epoch_time })
     }
 
@@ -88,7 +91,9 @@ mod tests {
     fn simple(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,
-            (Some((b'*', rest)), _) => simple(rest, text) || (!text.is_empty() && simple(pattern, &text[1..])),
+            (Some((b'*', rest)), _) => {
+                simple(rest, text) || (!text.is_empty() && simple(pattern, &text[1..]))
+            }
             (Some((p, pattern)), Some((t, text))) => (*p == b'?' || p == t) && simple(pattern, text),
             _ => false,
         }

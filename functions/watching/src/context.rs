@@ -21,12 +21,20 @@ impl Context {
     /// # Errors
     /// Names the variable that is missing.
     pub fn from_env(sdk: &SdkConfig) -> anyhow::Result<Self> {
+        let (videos_table, keys_table) = (required_env("VIDEOS_TABLE")?, required_env("MEDIA_KEYS_TABLE")?);
+        Ok(Self::new(sdk, videos_table, keys_table, required_env("MEDIA_KEY_PAIR_ID")?))
+    }
+
+    /// Builds the clients for these tables, with a media key that the CDN knows by this id.
+    pub fn new(
+        sdk: &SdkConfig,
+        videos_table: impl Into<String>,
+        keys_table: impl Into<String>,
+        key_pair_id: impl Into<String>,
+    ) -> Self {
         let client = dynamodb(sdk);
-        let keys = MediaKeys::new(client.clone(), required_env("MEDIA_KEYS_TABLE")?);
-        Ok(Self {
-            videos: Videos::new(client, required_env("VIDEOS_TABLE")?),
-            cookies: Arc::new(MediaCookies::new(keys, required_env("MEDIA_KEY_PAIR_ID")?)),
-        })
+        let cookies = MediaCookies::new(MediaKeys::new(client.clone(), keys_table), key_pair_id);
+        Self { videos: Videos::new(client, videos_table), cookies: Arc::new(cookies) }
     }
 }
 

@@ -7,7 +7,10 @@
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use cold_start::required_env;
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use cold_start::{http_connector, required_env};
 use lambda_http::lambda_runtime;
 use serde::{Deserialize, Serialize};
 use signed_cookies::MediaKeys;
@@ -61,7 +64,7 @@ const PHYSICAL_ID: &str = "media-key";
 #[derive(Debug)]
 pub struct Context {
     keys: MediaKeys,
-    http: reqwest::Client,
+    http: SharedHttpConnector,
 }
 
 impl Context {
@@ -70,8 +73,12 @@ impl Context {
     /// # Errors
     /// Names the variable that is missing.
     pub fn from_env(sdk: &SdkConfig) -> anyhow::Result<Self> {
-        let keys = MediaKeys::new(dynamodb(sdk), required_env("MEDIA_KEYS_TABLE")?);
-        Ok(Self { keys, http: reqwest::Client::new() })
+        Ok(Self::new(sdk, required_env("MEDIA_KEYS_TABLE")?, SharedHttpConnector::new(http_connector()?)))
+    }
+
+    /// Builds the clients for this table, with what sends the answers.
+    pub fn new(sdk: &SdkConfig, keys_table: impl Into<String>, http: SharedHttpConnector) -> Self {
+        Self { keys: MediaKeys::new(dynamodb(sdk), keys_table), http }
     }
 }
 
@@ -100,9 +107,18 @@ pub async fn handle(context: &Context, event: Event) -> Result<(), lambda_runtim
         logical_resource_id: &event.logical_resource_id,
         data: Data { public_key_pem },
     };
-    // The address is presigned for a request without a content type.
-    let request = context.http.put(&event.response_url).body(serde_json::to_vec(&answer)?);
-    let sent = request.send().await.map_err(reqwest::Error::without_url).context("answering CloudFormation")?;
-    sent.error_for_status().map_err(reqwest::Error::without_url).context("answering CloudFormation")?;
+    send(context, &event.response_url, serde_json::to_vec(&answer)?)
+        .await
+        .context("answering CloudFormation")?;
+    Ok(())
+}
+
+/// The address is presigned for a request without a content type.
+async fn send(context: &Context, url: &str, body: Vec<u8>) -> anyhow::Result<()> {
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method("PUT")?;
+    request.set_uri(url)?;
+    let answer = context.http.call(request).await?;
+    anyhow::ensure!(answer.status().is_success(), "it is refused with {}", answer.status().as_u16());
     Ok(())
 }

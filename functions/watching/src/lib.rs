@@ -13,3 +13,6 @@ use utoipa_axum::routes;
 pub fn router() -> OpenApiRouter<Context> {
     OpenApiRouter::new().routes(routes!(start_playback::start_playback))
 }
+
+#[cfg(test)]
+mod tests;
