@@ -12,6 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::digest::CompositeDigest;
 use crate::lane::Lane;
 use crate::plan::Inner;
+use crate::poster::PosterPlan;
 use crate::store::Writer;
 use crate::{MediaError, Part, Plan, Source, Store};
 
@@ -28,6 +29,8 @@ pub struct Options {
     pub parts_in_flight: usize,
     /// The part size of the content digest, when one is wanted.
     pub digest_part_size: Option<u64>,
+    /// Whether a poster is wanted.
+    pub poster: bool,
 }
 
 impl Default for Options {
@@ -39,6 +42,7 @@ impl Default for Options {
             part_bytes: 18 << 20,
             parts_in_flight: 3,
             digest_part_size: None,
+            poster: true,
         }
     }
 }
@@ -47,11 +51,12 @@ impl Options {
     /// For files on this machine: what is read is written while it is still in the cache.
     pub fn for_files() -> Self {
         Self {
-            window_bytes: 512 << 10,
+            window_bytes: 256 << 10,
             windows_in_flight: 1,
-            part_bytes: 512 << 10,
+            part_bytes: 256 << 10,
             parts_in_flight: 1,
             digest_part_size: None,
+            poster: true,
         }
     }
 }
@@ -61,7 +66,7 @@ impl Options {
 pub struct Packaged {
     /// The digest of the whole source, when [`Options::digest_part_size`] was given.
     pub digest: Option<String>,
-    /// A JPEG, where the video is H.264 and its key frame could be decoded.
+    /// A JPEG, where one is wanted, the video is H.264 and its key frame could be decoded.
     pub poster: Option<Bytes>,
 }
 
@@ -86,7 +91,7 @@ pub async fn package<S: Source, T: Store>(
     let mut lanes: Vec<Lane<'_>> =
         inner.tracks.iter().map(|planned| Lane::new(planned, inner, part_bytes)).collect();
     let mut digest = options.digest_part_size.map(CompositeDigest::new);
-    let mut poster = PosterBytes::new(inner);
+    let mut poster = PosterBytes::new(inner.poster.as_ref().filter(|_| options.poster));
     {
         let mut writes =
             Writes { writers: &writers, running: FuturesUnordered::new(), most: options.parts_in_flight };
@@ -120,7 +125,7 @@ pub async fn package<S: Source, T: Store>(
     for writer in writers {
         writer.finish().await?;
     }
-    Ok(Packaged { digest: digest.map(CompositeDigest::finish), poster: poster.render(inner) })
+    Ok(Packaged { digest: digest.map(CompositeDigest::finish), poster: poster.render() })
 }
 
 /// Parts on their way, over all outputs.
@@ -252,26 +257,26 @@ impl<'a, S: Source> Windows<'a, S> {
 }
 
 /// The bytes of the poster's key frame, gathered as they pass.
-struct PosterBytes {
-    range: Range<u64>,
+struct PosterBytes<'a> {
+    plan: Option<&'a PosterPlan>,
     bytes: Vec<u8>,
 }
 
-impl PosterBytes {
-    fn new(inner: &Inner) -> Self {
-        let range = inner.poster.as_ref().map_or(0..0, |poster| poster.range.clone());
-        Self { range, bytes: Vec::new() }
+impl<'a> PosterBytes<'a> {
+    fn new(plan: Option<&'a PosterPlan>) -> Self {
+        Self { plan, bytes: Vec::new() }
     }
 
     fn take(&mut self, position: u64, window: &Bytes) {
-        let next = self.range.start + self.bytes.len() as u64;
-        let end = self.range.end.min(position + window.len() as u64);
+        let Some(plan) = self.plan else { return };
+        let next = plan.range.start + self.bytes.len() as u64;
+        let end = plan.range.end.min(position + window.len() as u64);
         if position <= next && next < end {
             self.bytes.extend_from_slice(&window[(next - position) as usize..(end - position) as usize]);
         }
     }
 
-    fn render(&self, inner: &Inner) -> Option<Bytes> {
-        inner.poster.as_ref()?.render(&self.bytes)
+    fn render(&self) -> Option<Bytes> {
+        self.plan?.render(&self.bytes)
     }
 }

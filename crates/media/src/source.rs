@@ -18,9 +18,11 @@ pub trait Source: Sync {
     fn read(&self, range: Range<u64>) -> impl Future<Output = io::Result<Bytes>> + Send;
 }
 
-/// How many used buffers a file keeps for the next read. Windows that are still being written pin
-/// theirs; more than a few mean that the reader's memory is elsewhere anyway.
-const KEPT_BUFFERS: usize = 8;
+/// How many used buffers a file keeps for the next read: one that is being written, one that the
+/// next part has begun with, and one to read into.
+const KEPT_BUFFERS: usize = 3;
+/// Longer buffers leave the processor's cache before they are used again, and are not kept.
+const LONGEST_KEPT: usize = 1 << 20;
 
 /// A file on disk. It reads in place, without a thread pool: it serves the command line, the tests
 /// and the benchmark, where nothing else waits for the thread.
@@ -51,6 +53,9 @@ impl FileSource {
     }
 
     fn keep(&self, buffer: &Bytes) {
+        if buffer.len() > LONGEST_KEPT {
+            return;
+        }
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         if buffers.len() == KEPT_BUFFERS {
             buffers.remove(0);
