@@ -69,7 +69,8 @@ async fn what_is_no_video_is_refused_whatever_its_name_and_removed() -> Result<(
     let world = World::get().await;
     let publisher = world.person("publisher").await?;
     let text = "This is a text file.\n".repeat(1000);
-    for film in [Film::of("film.mp4", text), Film::of("one-byte.mp4", [7]), Film::of("zeros.mov", [0; 4096])] {
+    for film in [Film::of("film.mp4", text), Film::of("one-byte.mp4", [7]), Film::of("zeros.mov", [0; 4096])]
+    {
         let upload = publisher.upload(&film).await?;
         let settled = publisher.settled(&upload).await?;
         assert_eq!(settled["state"], "failed", "{settled}");

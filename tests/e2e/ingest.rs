@@ -33,11 +33,17 @@ async fn the_same_bytes_from_the_same_person_are_a_duplicate_of_the_first() -> R
     let first = publisher.publish(&film).await?;
     let second = publisher.upload(&film).await?;
     let second = publisher.settled(&second).await?;
-    assert_eq!((&second["state"], &second["duplicate_of"]), (&json!("duplicate"), &first["video_id"]), "{second}");
+    assert_eq!(
+        (&second["state"], &second["duplicate_of"]),
+        (&json!("duplicate"), &first["video_id"]),
+        "{second}"
+    );
     let Some(stack) = world.stack() else { return Ok(()) };
     let id = second["id"].as_str().context("an id")?;
-    eventually("the removal of the second copy", async || Ok(objects(stack, id).await?.is_empty().then_some(())))
-        .await
+    eventually("the removal of the second copy", async || {
+        Ok(objects(stack, id).await?.is_empty().then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -91,8 +97,10 @@ async fn bytes_that_came_without_checksums_are_recognised_too() -> Result<()> {
         }
         let Some(stack) = world.stack() else { continue };
         let id = settled["id"].as_str().context("an id")?;
-        eventually("the removal of the copy", async || Ok(objects(stack, id).await?.is_empty().then_some(())))
-            .await?;
+        eventually("the removal of the copy", async || {
+            Ok(objects(stack, id).await?.is_empty().then_some(()))
+        })
+        .await?;
     }
     Ok(())
 }

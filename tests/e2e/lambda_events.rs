@@ -39,7 +39,13 @@ fn free_port() -> Result<u16> {
 }
 
 /// Runs one function in the emulator and answers what it answers to its event.
-async fn invoke(program: &std::path::Path, stack: &local::Stack, id: &str, area: &str, event: &Value) -> Result<Value> {
+async fn invoke(
+    program: &std::path::Path,
+    stack: &local::Stack,
+    id: &str,
+    area: &str,
+    event: &Value,
+) -> Result<Value> {
     let project = local::Project::find()?;
     let (port, runtime_port) = (free_port()?, free_port()?);
     let environment = stack.function_env(id)?;
@@ -97,7 +103,9 @@ async fn every_function_handles_its_event_in_the_runtime_emulator() -> Result<()
             invocation.await?
         };
         ensure!(answer.get("errorMessage").is_none(), "{id} failed: {answer}");
-        let is_api = properties["Events"].as_object().is_some_and(|events| events.values().any(|event| event["Type"] == "HttpApi"));
+        let is_api = properties["Events"]
+            .as_object()
+            .is_some_and(|events| events.values().any(|event| event["Type"] == "HttpApi"));
         if is_api {
             let status = answer["statusCode"].as_u64().with_context(|| format!("{id} answered {answer}"))?;
             ensure!((200..500).contains(&status), "{id} answered {answer}");

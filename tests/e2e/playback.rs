@@ -9,13 +9,18 @@ async fn media_is_had_with_the_cookies_of_that_very_video_only() -> Result<()> {
     let one = publisher.publish(&Film::unique()?).await?;
     let two = publisher.publish(&Film::unique()?).await?;
     let play = async |upload: &serde_json::Value| {
-        viewer.post_nothing(&format!("/videos/{}/playback", upload["video_id"].as_str().unwrap_or_default())).await
+        viewer
+            .post_nothing(&format!("/videos/{}/playback", upload["video_id"].as_str().unwrap_or_default()))
+            .await
     };
     let (one, two) = (play(&one).await?, play(&two).await?);
     assert_eq!((one.status, two.status), (200, 200), "{}", one.json);
-    let folder = one.json["hls_url"].as_str().and_then(|url| url.strip_suffix("master.m3u8")).context("HLS")?;
+    let folder =
+        one.json["hls_url"].as_str().and_then(|url| url.strip_suffix("master.m3u8")).context("HLS")?;
     for cookie in one.set_cookies() {
-        for attribute in [format!("Path={folder}"), "Secure".into(), "HttpOnly".into(), "SameSite=Strict".into()] {
+        for attribute in
+            [format!("Path={folder}"), "Secure".into(), "HttpOnly".into(), "SameSite=Strict".into()]
+        {
             assert!(cookie.contains(&attribute), "{attribute} is missing");
         }
     }
@@ -30,11 +35,18 @@ async fn media_is_had_with_the_cookies_of_that_very_video_only() -> Result<()> {
     let original = format!("{folder}original");
     assert_eq!(viewer.fetch(&original, "", "").await?.status, 403);
     let poster = one.json["poster_url"].as_str().context("a poster")?;
-    assert_eq!(viewer.fetch(poster, &one.cookies(), "").await?.status, 403, "a video's cookies are for its media");
+    assert_eq!(
+        viewer.fetch(poster, &one.cookies(), "").await?.status,
+        403,
+        "a video's cookies are for its media"
+    );
     let listed = viewer.get("/videos").await?;
     let picture = viewer.fetch(poster, &listed.cookies(), "").await?;
     assert_eq!((picture.status, picture.header("content-type")), (200, "image/jpeg"));
-    assert_eq!(viewer.fetch(one.json["hls_url"].as_str().unwrap_or_default(), &listed.cookies(), "").await?.status, 403);
+    assert_eq!(
+        viewer.fetch(one.json["hls_url"].as_str().unwrap_or_default(), &listed.cookies(), "").await?.status,
+        403
+    );
     Ok(())
 }
 
@@ -52,7 +64,8 @@ async fn every_segment_of_a_playlist_is_there_by_its_range() -> Result<()> {
     let playlists: Vec<_> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     assert!(!playlists.is_empty(), "{text}");
     for playlist in playlists {
-        let text = String::from_utf8(viewer.fetch(&format!("{folder}{playlist}"), &cookies, "").await?.bytes)?;
+        let text =
+            String::from_utf8(viewer.fetch(&format!("{folder}{playlist}"), &cookies, "").await?.bytes)?;
         let mut range = None;
         let mut segments = 0;
         for line in text.lines() {

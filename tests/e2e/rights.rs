@@ -86,7 +86,10 @@ async fn every_operation_answers_everybody_as_the_table_says() -> Result<()> {
         {
             let answer = send(caller, operation, &upload, video).await?;
             if answer.status != expected {
-                wrong.push(format!("{operation} by {who}: {} instead of {expected}: {}", answer.status, answer.json));
+                wrong.push(format!(
+                    "{operation} by {who}: {} instead of {expected}: {}",
+                    answer.status, answer.json
+                ));
             }
         }
     }

@@ -13,7 +13,9 @@ async fn a_session_starts_goes_on_and_ends() -> Result<()> {
     assert_eq!(signed_in.status, 200, "{}", signed_in.json);
     assert_eq!(signed_in.json["user"]["email"], email);
     assert_eq!(signed_in.json["user"]["roles"], json!(["publisher"]));
-    assert!(signed_in.json["expires_in_seconds"].as_u64().is_some_and(|seconds| (60..=900).contains(&seconds)));
+    assert!(
+        signed_in.json["expires_in_seconds"].as_u64().is_some_and(|seconds| (60..=900).contains(&seconds))
+    );
     let cookies = signed_in.set_cookies();
     assert_eq!(cookies.len(), 1);
     for attribute in ["matinee_refresh=", "Path=/api/session", "HttpOnly", "Secure", "SameSite=Strict"] {
@@ -26,7 +28,10 @@ async fn a_session_starts_goes_on_and_ends() -> Result<()> {
     assert_eq!(refreshed.status, 200, "{}", refreshed.json);
     let token = refreshed.json["access_token"].as_str().unwrap_or_default();
     let me = Person::with_token(&world.site, token).get("/me").await?;
-    assert_eq!((me.status, &me.json["email"], &me.json["roles"]), (200, &json!(email), &json!(["publisher"])));
+    assert_eq!(
+        (me.status, &me.json["email"], &me.json["roles"]),
+        (200, &json!(email), &json!(["publisher"]))
+    );
     assert_eq!(me.json["id"], signed_in.json["user"]["id"]);
 
     let end = nobody.request(Method::DELETE, "/session").header("cookie", signed_in.cookies());
@@ -46,7 +51,8 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() -> Result<()> {
     let nobody = Person::nobody(&world.site);
     let mut answers = Vec::new();
     for email in [email.as_str(), "nobody-knows-me@example.org"] {
-        let answer = nobody.post("/session", json!({"email": email, "password": "Wrong horse 7 battery"})).await?;
+        let answer =
+            nobody.post("/session", json!({"email": email, "password": "Wrong horse 7 battery"})).await?;
         assert!(answer.set_cookies().is_empty());
         let mut body = answer.json.clone();
         body["request_id"] = json!(null);
@@ -81,7 +87,8 @@ async fn what_is_no_sign_in_is_a_clear_problem() -> Result<()> {
     let no_json = nobody.request(Method::POST, "/session").header("content-type", "text/plain").body("hello");
     let no_json = nobody.send(no_json).await?;
     assert_eq!((no_json.status, no_json.problem()), (415, "unsupported-media-type"));
-    let broken = nobody.request(Method::POST, "/session").header("content-type", "application/json").body("{");
+    let broken =
+        nobody.request(Method::POST, "/session").header("content-type", "application/json").body("{");
     let broken = nobody.send(broken).await?;
     assert_eq!((broken.status, broken.problem()), (400, "invalid-request"));
     Ok(())

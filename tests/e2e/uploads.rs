@@ -18,14 +18,19 @@ async fn a_film_of_several_parts_is_uploaded_in_any_order_and_resumed() -> Resul
     // Somewhere else, later: what is there is told, so that only the rest is sent.
     let path = format!("/uploads/{}", upload["id"].as_str().unwrap_or_default());
     let found = publisher.get(&path).await?.json;
-    let numbers: Vec<_> = found["parts"].as_array().into_iter().flatten().map(|part| &part["number"]).collect();
+    let numbers: Vec<_> =
+        found["parts"].as_array().into_iter().flatten().map(|part| &part["number"]).collect();
     assert_eq!(numbers, [&json!(1), &json!(3)]);
     assert_eq!(found["parts"][1]["size_bytes"], json!(film.bytes.len() - 16 * MIB));
     assert!(!found.to_string().contains("upload_id"), "S3's upload id stays on the server");
 
     let too_early = publisher.complete(&upload).await?;
     assert_eq!((too_early.status, too_early.problem()), (409, "part-missing"), "{}", too_early.json);
-    assert!(too_early.json["detail"].as_str().is_some_and(|detail| detail.contains('2')), "{}", too_early.json);
+    assert!(
+        too_early.json["detail"].as_str().is_some_and(|detail| detail.contains('2')),
+        "{}",
+        too_early.json
+    );
 
     publisher.send_parts(&upload, &film, &[2, 2]).await?;
     let (first, second) = tokio::join!(publisher.complete(&upload), publisher.complete(&upload));
@@ -70,7 +75,6 @@ async fn what_makes_no_sense_is_refused_before_a_byte_is_sent() -> Result<()> {
     for (field, value) in [
         ("size_bytes", json!(0)),
         ("size_bytes", json!(-1)),
-        ("size_bytes", json!(1_u64 << 60)),
         ("size_bytes", json!("12")),
         ("name", json!("")),
         ("name", json!("x".repeat(301))),
@@ -82,9 +86,18 @@ async fn what_makes_no_sense_is_refused_before_a_byte_is_sent() -> Result<()> {
         let mut wrong = good.clone();
         wrong[field] = value.clone();
         let answer = publisher.post("/uploads", wrong).await?;
-        assert_eq!((answer.status, answer.problem()), (400, "invalid-request"), "{field} {value}: {}", answer.json);
+        assert_eq!(
+            (answer.status, answer.problem()),
+            (400, "invalid-request"),
+            "{field} {value}: {}",
+            answer.json
+        );
         assert_eq!(answer.json["errors"][0]["field"], field, "{}", answer.json);
     }
+    let mut endless = good.clone();
+    endless["size_bytes"] = json!(1_u64 << 60);
+    let answer = publisher.post("/uploads", endless).await?;
+    assert_eq!((answer.status, answer.problem()), (413, "payload-too-large"), "{}", answer.json);
     let viewer = world.person("viewer").await?;
     let answer = viewer.post("/uploads", good).await?;
     assert_eq!((answer.status, answer.problem()), (403, "forbidden"));
@@ -133,7 +146,11 @@ async fn a_strangers_upload_is_as_good_as_absent() -> Result<()> {
     }
     let listed = stranger.get("/uploads").await?.json;
     assert_eq!(listed["items"], json!([]));
-    assert_eq!(publisher.get(&format!("/uploads/{id}")).await?.status, 200, "it is still there for its owner");
+    assert_eq!(
+        publisher.get(&format!("/uploads/{id}")).await?.status,
+        200,
+        "it is still there for its owner"
+    );
     Ok(())
 }
 
@@ -185,7 +202,7 @@ async fn an_upload_is_aborted_and_gone() -> Result<()> {
 async fn names_stay_as_people_write_them() -> Result<()> {
     let world = World::get().await;
     let publisher = world.person("publisher").await?;
-    let name = format!("\"Quotes\" & <b>angle</b> 'brackets' 🎬 {}", "ж".repeat(264));
+    let name = format!("{:ж<300}", "\"Quotes\" & <b>angle</b> 'brackets' 🎬");
     assert_eq!(name.chars().count(), 300);
     let film = Film::unique()?;
     let mut body = announce(&film);
@@ -196,7 +213,8 @@ async fn names_stay_as_people_write_them() -> Result<()> {
     assert_eq!(created.status, 201, "{}", created.json);
     publisher.send_film(&created.json, &film).await?;
     let settled = publisher.settled(&created.json).await?;
-    let video = publisher.get(&format!("/videos/{}", settled["video_id"].as_str().unwrap_or_default())).await?;
+    let video =
+        publisher.get(&format!("/videos/{}", settled["video_id"].as_str().unwrap_or_default())).await?;
     assert_eq!(video.json["title"], json!(name));
     assert_eq!(video.json["description"], json!("<script>alert(1)</script>\n🎞️"));
     Ok(())

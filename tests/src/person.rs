@@ -49,7 +49,12 @@ impl Person {
         ensure!(answer.status == 200, "signing in as {email}: {} {}", answer.status, answer.json);
         let id = answer.json["user"]["id"].as_str().context("a user has an id")?.to_owned();
         let access_token = answer.json["access_token"].as_str().context("a session has a token")?;
-        Ok(Self { id, refresh_cookie: answer.cookies(), access_token: Some(access_token.to_owned()), ..nobody })
+        Ok(Self {
+            id,
+            refresh_cookie: answer.cookies(),
+            access_token: Some(access_token.to_owned()),
+            ..nobody
+        })
     }
 
     /// A request to the API, `path` below `/api`.

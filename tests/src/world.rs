@@ -38,7 +38,11 @@ impl World {
         if let Ok(site) = std::env::var("MATINEE_SITE") {
             let people = std::env::var("MATINEE_PEOPLE").context("MATINEE_PEOPLE names the accounts")?;
             let people = people.split(',').map(person_in).collect::<Result<_>>()?;
-            return Ok(Self { site: site.trim_end_matches('/').to_owned(), stack: None, people: Mutex::new(people) });
+            return Ok(Self {
+                site: site.trim_end_matches('/').to_owned(),
+                stack: None,
+                people: Mutex::new(people),
+            });
         }
         let stack = Stack::start(Options { pages: true, ..Options::default() }).await?;
         Ok(Self { site: stack.site_url().to_owned(), stack: Some(stack), people: Mutex::default() })
