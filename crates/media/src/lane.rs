@@ -3,12 +3,14 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::Part;
 use crate::pieces::{Piece, Pieces};
 use crate::plan::{Inner, PlannedTrack};
+use crate::{Options, Part};
 
 /// Shorter runs are copied: a slice of them would cost more than their bytes.
 const LEAST_SLICE: usize = 4 << 10;
+/// What is fetched for one lane alone at least: more of the same often follows.
+const LEAST_ASIDE: u64 = 64 << 10;
 
 /// An output on its way: takes its bytes out of the windows that pass and joins them to parts.
 pub(crate) struct Lane<'a> {
@@ -17,8 +19,9 @@ pub(crate) struct Lane<'a> {
     wanted: Option<Range<u64>>,
     /// Bytes of the source that were read for this lane alone.
     aside: Option<(u64, Bytes)>,
-    /// Slices keep the whole window in memory that they are of. The track that fills nearly all of
-    /// each window may do that; the others copy.
+    /// Slices keep the whole window in memory that they are of. That is no loss for the track that
+    /// fills nearly all of each window, when its parts are no longer than windows; else it copies,
+    /// and its parts are of one piece.
     slices: bool,
     part_bytes: usize,
     building: Building,
@@ -46,13 +49,14 @@ impl Building {
 }
 
 impl<'a> Lane<'a> {
-    pub(crate) fn new(planned: &'a PlannedTrack, inner: &Inner, part_bytes: usize) -> Self {
+    pub(crate) fn new(planned: &'a PlannedTrack, inner: &Inner, options: &Options) -> Self {
+        let part_bytes = options.part_bytes.max(1);
         let media = inner.media.end - inner.media.start;
         Self {
             pieces: Pieces::all(planned),
             wanted: None,
             aside: None,
-            slices: planned.track.tables.bytes / 7 >= media / 8,
+            slices: planned.track.tables.bytes / 7 >= media / 8 && part_bytes as u64 <= options.window_bytes,
             part_bytes,
             building: Building { number: 1, ..Building::default() },
             full: std::collections::VecDeque::new(),
@@ -60,10 +64,10 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Takes what belongs to this lane next, as long as it is in the window. Answers a position
-    /// before the window when something there is missing; it goes on with the same window once
-    /// that was [set aside](Self::set_aside).
-    pub(crate) fn take(&mut self, position: u64, window: &Bytes) -> Option<u64> {
+    /// Takes what belongs to this lane next, as long as it is in the window. Answers a range that
+    /// begins before the window, and may pass the end of the file, when its start is missing; it goes
+    /// on with the same window once some of that was [set aside](Self::set_aside).
+    pub(crate) fn take(&mut self, position: u64, window: &Bytes) -> Option<Range<u64>> {
         loop {
             let Some(wanted) = self.wanted.clone() else {
                 match self.pieces.next() {
@@ -78,7 +82,7 @@ impl<'a> Lane<'a> {
             }
             let aside = self.aside.as_ref().and_then(|(start, bytes)| slice_of(*start, bytes, &wanted));
             let Some(bytes) = slice_of(position, window, &wanted).or(aside) else {
-                return Some(wanted.start);
+                return Some(wanted.start..wanted.end.max(wanted.start + LEAST_ASIDE));
             };
             let start = wanted.start + bytes.len() as u64;
             self.wanted = (start < wanted.end).then_some(start..wanted.end);
@@ -115,6 +119,12 @@ impl<'a> Lane<'a> {
                 building.flush_tail();
                 building.pieces.push(now);
             } else {
+                if building.tail.capacity() == 0 && !self.slices {
+                    // All that the part will hold, so that it never grows: growing would take twice
+                    // its memory.
+                    let left = usize::try_from(self.size_bytes - building.position).unwrap_or(usize::MAX);
+                    building.tail.reserve(left.min(self.part_bytes));
+                }
                 building.tail.extend_from_slice(&now);
             }
             if building.size_bytes == self.part_bytes {
@@ -136,12 +146,8 @@ impl<'a> Lane<'a> {
             size_bytes,
             pieces: std::mem::take(&mut building.pieces),
         });
-        self.building = Building {
-            number: number + 1,
-            position: position + size_bytes as u64,
-            tail: std::mem::take(&mut building.tail),
-            ..Building::default()
-        };
+        self.building =
+            Building { number: number + 1, position: position + size_bytes as u64, ..Building::default() };
     }
 }
 

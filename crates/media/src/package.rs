@@ -36,8 +36,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            window_bytes: 8 << 20,
-            windows_in_flight: 2,
+            window_bytes: 4 << 20,
+            windows_in_flight: 3,
             // A GB is 53 parts, so that with the manifests it stays below 64 requests.
             part_bytes: 18 << 20,
             parts_in_flight: 3,
@@ -87,9 +87,8 @@ pub async fn package<S: Source, T: Store>(
     for output in plan.outputs() {
         writers.push(store.create(&output.name, output.content_type).await?);
     }
-    let part_bytes = options.part_bytes.max(1);
     let mut lanes: Vec<Lane<'_>> =
-        inner.tracks.iter().map(|planned| Lane::new(planned, inner, part_bytes)).collect();
+        inner.tracks.iter().map(|planned| Lane::new(planned, inner, options)).collect();
     let mut digest = options.digest_part_size.map(CompositeDigest::new);
     let mut poster = PosterBytes::new(inner.poster.as_ref().filter(|_| options.poster));
     {
@@ -110,8 +109,8 @@ pub async fn package<S: Source, T: Store>(
                     // Media that lies before the window is out of order in the file: it is fetched
                     // for this lane alone.
                     let Some(behind) = behind else { break };
-                    let end = inner.source_bytes.min(behind + window_bytes.min(part_bytes as u64));
-                    lane.set_aside(behind, source.read(behind..end).await?);
+                    let end = behind.end.min(behind.start + window_bytes).min(inner.source_bytes);
+                    lane.set_aside(behind.start, source.read(behind.start..end).await?);
                 }
             }
         }
