@@ -5,6 +5,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use std::time::Duration;
 
 /// The authorities behind every AWS endpoint, as <https://www.amazontrust.com/repository/> lists them.
@@ -21,22 +22,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 /// `AWS_CA_BUNDLE` or `SSL_CERT_FILE` names a file that can't be read or holds no certificates.
 pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
-        .tls_context(tls_context()?)
-        .build_https();
+    // One connector, made once: the SDK's own way makes one per client to try it and another to use it.
+    let connector = http_connector()?;
     // The SDK's own first pause is a second, which is most of what somebody waiting for a page has.
     let retries = RetryConfig::standard()
         .with_max_attempts(4)
         .with_initial_backoff(Duration::from_millis(50))
         .with_max_backoff(Duration::from_secs(2));
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build();
     Ok(aws_config::defaults(BehaviorVersion::latest())
         .region(EnvironmentVariableRegionProvider::new())
         .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .http_client(http_client)
+        .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(retries)
-        .timeout_config(timeouts)
         .load()
         .await)
 }
@@ -44,25 +41,24 @@ pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
 /// Timeouts for a client whose calls are small both ways (DynamoDB, SQS, Cognito): a connection that
 /// died while the function was frozen costs three seconds and a retry, not the whole request.
 pub fn quick_calls() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .build()
+    TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(3)).build()
 }
 
-/// What sends a request to an address at AWS that no client of the SDK knows, such as one that came presigned.
+/// What sends requests, by http and https. By itself, it is for an address at AWS that no client of the SDK knows, such
+/// as one that came presigned.
 ///
 /// # Errors
 /// As for [`sdk_config`].
-pub fn http_connector() -> anyhow::Result<Connector> {
-    Ok(Connector::builder()
-        .tls_provider(Provider::rustls(CryptoMode::AwsLc))
-        .tls_context(tls_context()?)
-        .build())
-}
-
-fn tls_context() -> anyhow::Result<TlsContext> {
-    Ok(TlsContext::builder().with_trust_store(trust_store()?).build()?)
+pub fn http_connector() -> anyhow::Result<SharedHttpConnector> {
+    let tls = TlsContext::builder().with_trust_store(trust_store()?).build()?;
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    Ok(SharedHttpConnector::new(
+        Connector::builder()
+            .connector_settings(settings)
+            .tls_provider(Provider::rustls(CryptoMode::AwsLc))
+            .tls_context(tls)
+            .build(),
+    ))
 }
 
 /// Amazon's roots alone: parsing the system's whole bundle takes longer than the rest of the start.

@@ -73,7 +73,7 @@ impl Context {
     /// # Errors
     /// Names the variable that is missing.
     pub fn from_env(sdk: &SdkConfig) -> anyhow::Result<Self> {
-        Ok(Self::new(sdk, required_env("MEDIA_KEYS_TABLE")?, SharedHttpConnector::new(http_connector()?)))
+        Ok(Self::new(sdk, required_env("MEDIA_KEYS_TABLE")?, http_connector()?))
     }
 
     /// Builds the clients for this table, with what sends the answers.
