@@ -104,6 +104,9 @@ pub struct Upload {
     /// The video of the same owner that has the same content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<VideoId>,
+    /// The queue message that the holder of the lease works for, while it is being checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_message_id: Option<String>,
 }
 
 impl Upload {

@@ -82,9 +82,10 @@ impl Context {
 /// Handles messages that S3 sent to the queue.
 ///
 /// *Poison*, which fails until it is among the dead letters: a message that is no event of S3's. *Retried*: every call that AWS did not
-/// answer well, and an upload that another worker is checking. *Done at once*: an object that has no upload or is
-/// gone already, and an upload that is past checking, whose consequence is only made sure of. What is wrong with the
-/// file itself is no error: the upload says so, and the object is removed.
+/// answer well. *Done at once*: an object that has no upload or is gone already; an upload that is past checking, whose
+/// consequence is only made sure of; and one that another message's worker is checking, because that message comes
+/// back if its worker fails. What is wrong with the file itself is no error: the upload says so, and the object is
+/// removed.
 pub async fn handle(context: &Context, event: SqsEvent) -> anyhow::Result<SqsBatchResponse> {
     each_message(&event, async |message| handle_message(context, message).await).await
 }
@@ -109,7 +110,11 @@ async fn claim(context: &Context, id: UploadId, lease: &Lease) -> anyhow::Result
     };
     match context.library.uploads.claim(id, lease).await? {
         Claim::Absent => tracing::warn!(upload_id = %id, "an object without an upload"),
-        Claim::Busy(_) => bail!("another worker is checking it"),
+        // The queue delivered one message twice, or the worker that had it died: only time can tell.
+        Claim::Busy(upload) if upload.lease_message_id.as_deref() == Some(&*lease.message_id) => {
+            bail!("it is being checked for this very message")
+        }
+        Claim::Busy(_) => tracing::info!(upload_id = %id, "another message's worker is checking it"),
         Claim::Past(upload) => make_sure(context, &upload).await?,
         Claim::Claimed(upload) => {
             let checked = check(context, &upload, lease, object).await;

@@ -8,6 +8,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_s3::Client as S3;
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
+use futures_util::future::try_join_all;
 use library::{
     Claim, Content, ContentDigest, ContentId, ContentState, Finished, Lease, Library, Media, PartPlan,
     Streaming, Tables,
@@ -290,9 +291,11 @@ async fn write_outputs(
     store: &ObjectStore,
     digest_part_size: Option<u64>,
 ) -> Result<media::Packaged, MediaError> {
-    for manifest in plan.manifests() {
-        store.put(&manifest.name, manifest.content_type, manifest.body).await?;
-    }
+    let manifests = plan.manifests().into_iter();
+    try_join_all(
+        manifests.map(async |manifest| store.put(&manifest.name, manifest.content_type, manifest.body).await),
+    )
+    .await?;
     let options = Options { digest_part_size, ..Options::default() };
     media::package(source, plan, store, &options).await
 }

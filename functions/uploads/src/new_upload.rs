@@ -92,6 +92,7 @@ impl NewUpload {
             content_id: None,
             video_id: None,
             duplicate_of: None,
+            lease_message_id: None,
         })
     }
 }

@@ -1,13 +1,13 @@
 //! As much of DynamoDB as the library uses, in memory, behind the SDK's own HTTP client: what is tested is the real
 //! client with the real expressions. Each request happens at once and whole, as on a single partition.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
@@ -50,62 +50,71 @@ pub struct Database {
 /// The database, as several workers share it.
 pub type Shared = Arc<Mutex<Database>>;
 
-/// A client of one worker. Its requests meet the fates in this order; when they run out, all is well. `yields` says how
-/// many turns the others get before each request.
-pub fn client(database: &Shared, fates: Vec<Fate>, yields: Vec<u8>) -> Client {
-    let connector = SharedHttpConnector::new(Connector {
-        database: database.clone(),
-        fates: Mutex::new(fates.into_iter()),
-        yields: Mutex::new(yields.into_iter()),
-    });
+/// What one worker's requests meet.
+pub struct Circumstances {
+    pub database: Shared,
+    /// The fate of each request; when they run out, all is well.
+    pub fates: std::vec::IntoIter<Fate>,
+    /// How many turns the others get before each request.
+    pub yields: std::vec::IntoIter<u8>,
+}
+
+tokio::task_local! {
+    static WORKER: RefCell<Circumstances>;
+}
+
+/// Does a worker's job under these circumstances.
+pub async fn under<F: Future>(circumstances: Circumstances, job: F) -> F::Output {
+    WORKER.scope(RefCell::new(circumstances), job).await
+}
+
+/// A client for jobs that are done [`under`] circumstances. To build one takes longer than a whole job.
+pub fn client() -> Client {
+    let connector = SharedHttpConnector::new(Connector);
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("key", "secret", None, None, "memory"))
         .endpoint_url("http://memory")
         .retry_config(RetryConfig::standard())
+        // It would look twice a second whether the dead have moved.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .build();
     Client::from_conf(config)
 }
 
-struct Connector {
-    database: Shared,
-    fates: Mutex<std::vec::IntoIter<Fate>>,
-    yields: Mutex<std::vec::IntoIter<u8>>,
-}
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connector")
-    }
-}
+#[derive(Debug)]
+struct Connector;
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let fate = self.fates.lock().expect("no panic").next().unwrap_or(Fate::Answered);
-        let yields = self.yields.lock().expect("no panic").next().unwrap_or(0);
-        let database = self.database.clone();
+        let (fate, yields, database) = WORKER.with(|worker| {
+            let mut worker = worker.borrow_mut();
+            let fate = worker.fates.next().unwrap_or(Fate::Answered);
+            (fate, worker.yields.next().unwrap_or(0), worker.database.clone())
+        });
         HttpConnectorFuture::new(async move {
             for _ in 0..yields {
                 tokio::task::yield_now().await;
             }
             let lost = || ConnectorError::io("the connection broke".into());
+            let answer = || database.lock().expect("no panic").answer(&request);
             match fate {
-                Fate::Answered => Ok(database.lock().expect("no panic").answer(&request)),
+                Fate::Answered => Ok(answer()),
                 Fate::Lost => Err(lost()),
                 Fate::AnswerLost => {
-                    database.lock().expect("no panic").answer(&request);
+                    answer();
                     Err(lost())
                 }
                 Fate::Conflict if target(&request) == "TransactWriteItems" => {
                     let reasons = json!([{"Code": "TransactionConflict"}, {"Code": "None"}]);
                     Ok(error("TransactionCanceledException", json!({ "CancellationReasons": reasons })))
                 }
-                Fate::Conflict => Ok(database.lock().expect("no panic").answer(&request)),
+                Fate::Conflict => Ok(answer()),
                 Fate::DeathBefore => std::future::pending().await,
                 Fate::DeathAfter => {
-                    database.lock().expect("no panic").answer(&request);
+                    answer();
                     std::future::pending().await
                 }
             }
