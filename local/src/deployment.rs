@@ -42,7 +42,7 @@ impl Deployment {
     /// When the deployment fails. The error names the resources that failed.
     pub async fn make(project: &Project, endpoint: &Endpoint, parameters: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(project.python());
-        command.arg("-B").arg(project.script("deploy.py"));
+        command.arg(project.script("deploy.py"));
         command.args(["--endpoint", &endpoint.url, "--region", &endpoint.region, "--stack", STACK]);
         command.arg("--template").arg(project.root.join("template.yaml"));
         command.arg("--binaries").arg(project.binaries());

@@ -58,7 +58,6 @@ impl Emulator {
         let log = project.logs().join(name);
         let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
         let mut process = Command::new(project.python())
-            .arg("-B")
             .arg(project.script("emulator.py"))
             // Functions inherit this environment. Nothing of the developer's may be in it: neither variables nor, by
             // the home folder, profiles.

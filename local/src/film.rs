@@ -20,7 +20,7 @@ pub struct Film {
 }
 
 /// The film of the demo world.
-pub const DEMO_FILM: Film = Film { name: "Demo film", duration_s: 45, video_kbit_per_s: None };
+pub const DEMO_FILM: Film = Film { name: "Demo film", duration_s: 30, video_kbit_per_s: None };
 /// About 50 MB, so that there is time to interrupt its upload.
 pub const LARGE_FILM: Film = Film { name: "Large film", duration_s: 60, video_kbit_per_s: Some(6500) };
 
@@ -43,7 +43,7 @@ pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     command.args(["-f", "lavfi", "-i", &format!("testsrc2=size=1280x720:rate=30:duration={duration_s}")]);
     let tone = format!("sine=frequency=220:beep_factor=4:sample_rate=48000:duration={duration_s}");
     command.args(["-f", "lavfi", "-i", &tone]);
-    command.args(["-c:v", "libx264", "-preset", "veryfast", "-g", "60", "-pix_fmt", "yuv420p"]);
+    command.args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-pix_fmt", "yuv420p"]);
     match film.video_kbit_per_s {
         None => command.args(["-crf", "26"]),
         Some(rate) => {

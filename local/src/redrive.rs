@@ -15,7 +15,7 @@ use crate::project::Project;
 /// When AWS refuses.
 pub async fn redrive(project: &Project, endpoint: Option<&Endpoint>, stack: &str) -> Result<()> {
     let mut command = Command::new(project.python());
-    command.arg("-B").arg(project.script("redrive.py")).args(["--stack", stack]);
+    command.arg(project.script("redrive.py")).args(["--stack", stack]);
     if let Some(endpoint) = endpoint {
         endpoint.give_to(&mut command);
         command.args(["--endpoint", &endpoint.url, "--region", &endpoint.region]);

@@ -73,7 +73,17 @@ pub async fn python(project: &Project) -> Result<()> {
     step.run(project, Command::new("python3").args(["-m", "venv"]).arg(&environment))
         .await
         .context("On Debian and Ubuntu, the package python3-venv is needed too")?;
-    let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"];
+    // Python compiles what it runs when it runs it first; most of what is installed never does.
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-compile",
+        "--only-binary",
+        ":all:",
+    ];
     step.run(project, Command::new(project.python()).args(pip).arg("--requirement").arg(&requirements))
         .await?;
     stamp.set()?;

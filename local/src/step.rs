@@ -12,6 +12,8 @@ use crate::project::Project;
 
 /// How often a step that takes long says what it is at.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// A note's length that keeps it in one line, in characters.
+const LONGEST_NOTE: usize = 90;
 /// How much of its log a step that failed shows.
 const LINES_OF_A_FAILURE: usize = 40;
 
@@ -31,6 +33,7 @@ impl Step {
 
     /// Says what the step is at.
     pub fn note(&self, what: &str) {
+        let what: String = what.chars().take(LONGEST_NOTE).collect();
         eprintln!("  {:<10} {:>4.0} s  {what}", self.name, self.started.elapsed().as_secs_f64());
     }
 
