@@ -6,19 +6,25 @@ in MATINEE_REMOVE_AT_END, if any, goes with it.
 """
 
 import functools
+import logging
 import mmap
 import os
+import pathlib
+import re
 import shutil
 import signal
 import sys
 import threading
+import time
 
 from ministack import app
-from ministack.core import iam_evaluator
+from ministack.core import iam_evaluator, persistence
 from ministack.services import s3
 
 # Below this, reading a file whole costs no more than mapping it.
 MAPPED_FROM_BYTES = 1024 * 1024
+SAVE_EVERY_SECONDS = 10
+SAVED_OFTEN = ("cognito", "dynamodb", "dynamodb_streams", "s3", "sqs")
 
 
 class MappedBody(mmap.mmap):
@@ -77,6 +83,46 @@ def count_loopback_as_tls() -> None:
     iam_evaluator._resolve_condition_key = resolve_with_tls
 
 
+def save_regularly() -> None:
+    """Ministack saves its state when it ends, and loses it all when it is killed. What people do is saved every few
+    seconds besides; the rest, with the functions' code, when SIGUSR1 says that there is something new.
+    """
+    if not persistence.PERSIST_STATE:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        return
+
+    def save(services: tuple[str, ...] | None) -> None:
+        states = app._build_persistence_save_dict()
+        persistence.save_all({name: state for name, state in states.items() if services is None or name in services})
+
+    def on_the_loop(services: tuple[str, ...] | None) -> None:
+        # There, no request is changing what is being saved.
+        if app._MAIN_LOOP is not None:
+            app._MAIN_LOOP.call_soon_threadsafe(save, services)
+
+    def every_few_seconds() -> None:
+        while True:
+            time.sleep(SAVE_EVERY_SECONDS)
+            on_the_loop(SAVED_OFTEN)
+
+    signal.signal(signal.SIGUSR1, lambda *_: on_the_loop(None))
+    logging.getLogger("persistence").setLevel(logging.WARNING)
+    threading.Thread(target=every_few_seconds, daemon=True).start()
+
+
+def move_queues() -> None:
+    """A queue's address has the port in it, and ministack finds queues by their addresses: in the state of a run on another
+    port, all of them are gone. Their addresses are rewritten before the state is read.
+    """
+    address = re.compile(r"http://127\.0\.0\.1:\d+(?=/\d{12}/)")
+    here = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"
+    for file in pathlib.Path(persistence.STATE_DIR).glob("*.json"):
+        state = file.read_text()
+        moved = address.sub(here, state)
+        if moved != state:
+            file.write_text(moved)
+
+
 def end_with_parent() -> None:
     """Ends this process when standard input is closed, and what it started a little later."""
 
@@ -91,6 +137,8 @@ def end_with_parent() -> None:
 def main() -> None:
     map_large_bodies()
     count_loopback_as_tls()
+    move_queues()
+    save_regularly()
     end_with_parent()
     try:
         app.main()

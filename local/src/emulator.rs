@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::project::Project;
 use crate::step::last_lines;
@@ -99,10 +99,21 @@ impl Emulator {
         &self.endpoint
     }
 
+    /// Saves its state now, so that what was deployed survives whatever becomes of the process.
+    pub fn save(&self) {
+        if let Some(process) = self.pid() {
+            let _gone = kill_process(process, Signal::USR1);
+        }
+    }
+
     /// Whether the process is still there.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(None))
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
     }
 
     async fn answers(&mut self, log: &Path) -> Result<()> {
@@ -132,7 +143,7 @@ impl Drop for Emulator {
             eprintln!("  the local AWS does not end, so it is killed; what it had not saved is lost");
         }
         // Functions that ignored its farewell are in its group.
-        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+        if let Some(group) = self.pid() {
             let _nobody_left = kill_process_group(group, Signal::KILL);
         }
         let _reaped = self.process.wait();

@@ -178,9 +178,10 @@ impl Drop for Stack {
 
 async fn start(options: Options) -> Result<Stack> {
     let project = Project::find()?;
+    // First, so that a port that is taken is told before minutes of building.
+    let listener = listen(options.site_port).await?;
     setup::prepare(&project, options.pages).await?;
 
-    let listener = listen(options.site_port).await?;
     let site_url = format!("http://localhost:{}", listener.local_addr()?.port());
     let (emulator, temporary) = match (&options.endpoint, &options.data) {
         (Some(_), _) => (None, None),
@@ -205,6 +206,9 @@ async fn start(options: Options) -> Result<Stack> {
     let deployment = Deployment::make(&project, &endpoint, &parameters).await?;
     if options.pages && project.web().join("dist").exists() {
         site::upload(&endpoint.s3(), deployment.output("WebBucket")?, &project.web()).await?;
+    }
+    if let Some(emulator) = &emulator {
+        emulator.save();
     }
     step.done();
 
