@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, content_key, content_partition};
 use crate::ids::ContentId;
 use crate::item::{from_item, string};
-use crate::lease::{Claim, Lease, LeaseToken, clear_lease};
+use crate::lease::{Claim, Lease, LeaseToken, Renewal, clear_lease};
 use crate::write::{Condition, Write, Written};
 
 /// The contents of everybody.
@@ -75,11 +75,19 @@ impl Contents {
         }
     }
 
-    /// Renews a lease that is still ours, even if it has run out since. One round trip. Answers whether it is ours; what the
-    /// holder of a lost lease does has no effect any more.
-    pub async fn renew(&self, id: ContentId, lease: &Lease) -> anyhow::Result<bool> {
+    /// Renews a lease that is still ours, even if it has run out since. One round trip. What the holder of a lost
+    /// lease does has no effect any more.
+    pub async fn renew(&self, id: ContentId, lease: &Lease) -> anyhow::Result<Renewal> {
         let write = lease.set_on(Write::update(&self.table, content_key(id), processing_under(lease.token)));
-        Ok(matches!(write.send(&self.client).await?, Written::Done(_)))
+        match write.send(&self.client).await? {
+            Written::Done(_) => Ok(Renewal::Renewed),
+            Written::Refused(None) => Ok(Renewal::Lost),
+            Written::Refused(Some(item)) => {
+                let found: Content = from_item(item)?;
+                let is_past = found.state != ContentState::Processing;
+                Ok(if is_past { Renewal::Past } else { Renewal::Lost })
+            }
+        }
     }
 
     /// Gives up the lease, so that a retry needn't wait for its end. One round trip. Nothing happens if it was lost.

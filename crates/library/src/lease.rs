@@ -82,3 +82,14 @@ pub enum Claim<T> {
     /// There is no such record.
     Absent,
 }
+
+/// What became of a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The lease lasts longer now.
+    Renewed,
+    /// Somebody else has it, or the record is gone.
+    Lost,
+    /// The record is past the state in which it is worked on: by our own doing, unless the lease was lost before.
+    Past,
+}

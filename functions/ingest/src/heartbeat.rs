@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use aws_sdk_sqs::Client as Sqs;
-use aws_sdk_sqs::error::DisplayErrorContext;
-use library::{ContentId, Contents, Lease};
+use library::{ContentId, Contents, Lease, Renewal};
 use tokio::time::Instant;
 
 /// A queue message in this worker's hands.
@@ -30,7 +29,10 @@ impl Delivery<'_> {
             .receipt_handle(receipt_handle)
             .visibility_timeout(seconds);
         if let Err(error) = change.send().await {
-            tracing::warn!(error = %DisplayErrorContext(error), "the message keeps its visibility timeout");
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::new(error)),
+                "the message keeps its visibility timeout"
+            );
         }
     }
 }
@@ -52,8 +54,10 @@ pub(crate) async fn keep(
         tokio::time::sleep(lease.duration / 3).await;
         let began = Instant::now();
         match contents.renew(id, lease).await {
-            Ok(true) => held_until = began + lease.duration,
-            Ok(false) => bail!("the lease was lost"),
+            Ok(Renewal::Renewed) => held_until = began + lease.duration,
+            Ok(Renewal::Lost) => bail!("the lease was lost"),
+            // The work is as good as done, and needs no lease for what follows.
+            Ok(Renewal::Past) => std::future::pending().await,
             Err(error) if Instant::now() >= held_until => {
                 return Err(error.context("the lease ran out because it could not be renewed"));
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use aws_sdk_s3::Client as S3;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
 use media::Source;
@@ -70,11 +70,12 @@ async fn collect(mut answer: GetObjectOutput, length: u64) -> io::Result<Bytes> 
     if bytes.len() == length { Ok(bytes.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// An error of the SDK's as one of input and output, with everything that it knows: its own text says little.
+/// An error of the SDK's as one of input and output. Its own text says nothing but that there is one, so the causes go
+/// along.
 pub(crate) fn io_error<E, R>(error: SdkError<E, R>) -> io::Error
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    io::Error::other(DisplayErrorContext(error).to_string())
+    io::Error::other(format!("{:#}", anyhow::Error::new(error)))
 }

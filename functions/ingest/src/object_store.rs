@@ -5,7 +5,6 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::Client as S3;
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use media::{Part, Store, Writer};
@@ -40,7 +39,11 @@ impl ObjectStore {
         for (upload_id, key) in unfinished {
             let abort = self.s3.abort_multipart_upload().bucket(&self.bucket).key(&key).upload_id(upload_id);
             if let Err(error) = abort.send().await {
-                tracing::warn!(key, error = %DisplayErrorContext(error), "an unfinished output could not be aborted");
+                tracing::warn!(
+                    key,
+                    error = format!("{:#}", anyhow::Error::new(error)),
+                    "an unfinished output could not be aborted"
+                );
             }
         }
     }
