@@ -22,6 +22,7 @@ pub mod site;
 pub mod stack;
 pub mod stamp;
 pub mod step;
+pub mod tools;
 
 pub use deployment::{Deployment, Function};
 pub use endpoint::Endpoint;

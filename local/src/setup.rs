@@ -3,12 +3,13 @@
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tokio::process::Command;
 
 use crate::project::Project;
 use crate::stamp::Stamp;
-use crate::step::{Step, on_path};
+use crate::step::Step;
+use crate::tools;
 
 /// The packages whose binaries are the functions.
 const FUNCTION_PACKAGES: [&str; 5] = ["accounts", "uploads", "catalog", "watching", "ingest"];
@@ -18,7 +19,7 @@ const FUNCTION_PACKAGES: [&str; 5] = ["accounts", "uploads", "catalog", "watchin
 /// # Errors
 /// When a tool is missing (the error says how to get it) or a step fails.
 pub async fn prepare(project: &Project, with_pages: bool) -> Result<()> {
-    check_tools(with_pages)?;
+    tools::check(with_pages).await?;
     let _held = alone(project).await?;
     // pip and npm wait for the network and the disk most of the time, Cargo for the CPU.
     tokio::try_join!(python(project), functions(project), async {
@@ -38,21 +39,6 @@ async fn alone(project: &Project) -> Result<File> {
         }
     }
     Ok(lock)
-}
-
-fn check_tools(with_pages: bool) -> Result<()> {
-    let mut tools =
-        vec![("python3", "Python 3.11 or later: https://www.python.org/downloads or your system's packages")];
-    if with_pages {
-        tools.push(("node", "Node 20 or later: https://nodejs.org"));
-        tools.push(("npm", "npm, which comes with Node: https://nodejs.org"));
-    }
-    let missing: Vec<_> = tools.into_iter().filter(|(tool, _)| on_path(tool).is_none()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<_> = missing.iter().map(|(tool, how)| format!("  {tool} is missing. Get {how}")).collect();
-    bail!("Matinee needs a tool that this machine does not have:\n{}", list.join("\n"))
 }
 
 /// Installs the pinned packages of `local/requirements.txt` into a virtual environment.

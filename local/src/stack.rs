@@ -197,7 +197,7 @@ async fn start(options: Options) -> Result<Stack> {
     let step = Step::start("deploy", "template.yaml");
     let mut parameters = vec![
         ("DeployCdn", "false"),
-        // Its alarms are made by a macro that emulators don't run in nested stacks.
+        // Some of the alarms are sums over several functions, which the local AWS has no arithmetic for.
         ("DeployAlarms", "false"),
         ("DeletionProtection", "false"),
         ("SiteOrigin", site_url.as_str()),
