@@ -4,10 +4,11 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 
 use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, content_key, content_partition};
+use crate::expression::Condition;
 use crate::ids::ContentId;
 use crate::item::{from_item, string};
 use crate::lease::{Claim, Lease, LeaseToken, Renewal, clear_lease};
-use crate::write::{Condition, Write, Written};
+use crate::write::{Write, Written};
 
 /// The contents of everybody.
 #[derive(Clone, Debug)]

@@ -5,12 +5,13 @@ use thiserror::Error;
 
 use crate::content::{Content, ContentState, content_key, digest_key, holder_key};
 use crate::contents;
+use crate::expression::Condition;
 use crate::item::{number, string};
 use crate::library::Library;
 use crate::uploads::upload_key;
 use crate::video::Video;
 use crate::videos::video_key;
-use crate::write::{Committed, Condition, Write, commit};
+use crate::write::{Committed, Write, commit};
 
 /// How often the content is read again because others joined or left it meanwhile.
 const ATTEMPTS: u32 = 16;

@@ -7,6 +7,7 @@ use crate::content::{
 };
 use crate::contents;
 use crate::digest::ContentDigest;
+use crate::expression::Condition;
 use crate::ids::ContentId;
 use crate::item::{from_item, nested, number, string};
 use crate::join::{Joined, Joining};
@@ -15,7 +16,7 @@ use crate::library::Library;
 use crate::upload::UploadState;
 use crate::uploads::{self, upload_key};
 use crate::videos::video_item;
-use crate::write::{Committed, Condition, Write, commit};
+use crate::write::{Committed, Write, commit};
 
 /// How often the pointer is read again because the content that it named changed meanwhile.
 const ATTEMPTS: u32 = 8;

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 
 use crate::content::{ContentState, DigestPointer, Holder, Media, content_key, holder_key};
 use crate::contents;
+use crate::expression::Condition;
 use crate::ids::ContentId;
 use crate::item::{from_item, string, to_item};
 use crate::lease::clear_lease;
@@ -13,7 +14,7 @@ use crate::upload::UploadState;
 use crate::uploads::{self, upload_key};
 use crate::video::Video;
 use crate::videos::video_item;
-use crate::write::{Committed, Condition, Write, commit};
+use crate::write::{Committed, Write, commit};
 
 /// What became of an attempt to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::expression::Condition;
 use crate::item::{number, string};
 use crate::timestamp::Timestamp;
-use crate::write::{Condition, Write};
+use crate::write::Write;
 
 /// Names one holding of a lease. Every write that presumes the lease is conditional on it, so that a worker
 /// that lost its lease, while it was stalled say, can change nothing any more.

@@ -10,6 +10,7 @@ mod contents;
 mod cursor;
 mod delete_video;
 mod digest;
+mod expression;
 mod finish;
 mod ids;
 mod item;

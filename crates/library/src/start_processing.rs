@@ -4,13 +4,14 @@ use anyhow::anyhow;
 
 use crate::content::{Content, ContentState, DigestPointer, Holder, content_key, digest_key};
 use crate::digest::ContentDigest;
+use crate::expression::Condition;
 use crate::item::{from_item, string, to_item};
 use crate::join::{Joined, Joining};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
 use crate::upload::{Upload, UploadState};
 use crate::uploads::{self, upload_key};
-use crate::write::{Committed, Condition, Write, commit};
+use crate::write::{Committed, Write, commit};
 
 /// How often the pointer is read again because the content that it named changed meanwhile.
 const ATTEMPTS: u32 = 8;

@@ -5,11 +5,12 @@ use aws_sdk_dynamodb::Client;
 
 use crate::content::content_key;
 use crate::cursor::{Cursor, Page};
+use crate::expression::Condition;
 use crate::ids::{UploadId, UserId};
 use crate::item::{Item, from_item, string, to_item};
 use crate::lease::{Claim, Lease, LeaseToken, clear_lease};
 use crate::upload::{Upload, UploadState};
-use crate::write::{Committed, Condition, Write, Written, commit};
+use crate::write::{Committed, Write, Written, commit};
 
 /// The uploads of everybody.
 #[derive(Clone, Debug)]

@@ -5,11 +5,12 @@ use aws_sdk_dynamodb::Client;
 use thiserror::Error;
 
 use crate::cursor::{Cursor, Page};
+use crate::expression::Condition;
 use crate::ids::VideoId;
 use crate::item::{Item, from_item, number, string, to_item};
 use crate::timestamp::Timestamp;
 use crate::video::{Video, VideoEdit};
-use crate::write::{Condition, Write, Written};
+use crate::write::{Write, Written};
 
 /// The partition of the index `newest` that every video is in.
 const LISTING: &str = "all";

@@ -1,6 +1,5 @@
 //! Conditional writes to DynamoDB, alone or several in one transaction.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -12,25 +11,11 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
 };
 
-use crate::item::{Item, number};
+use crate::expression::{Assignment, Condition, Expression};
+use crate::item::Item;
 
 /// How often a transaction that met another one is tried before the caller is told.
 const CONFLICT_ATTEMPTS: u32 = 8;
-
-/// What must hold of an item for a write to happen.
-#[derive(Clone, Debug)]
-pub(crate) enum Condition {
-    /// The item has this attribute.
-    Exists(&'static str),
-    /// There is no item, or it lacks this attribute.
-    Absent(&'static str),
-    /// The attribute has this value.
-    Is(&'static str, AttributeValue),
-    /// The attribute is a number below this one.
-    Below(&'static str, i64),
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-}
 
 #[derive(Clone, Debug)]
 enum Change {
@@ -38,13 +23,6 @@ enum Change {
     Update(Vec<Assignment>),
     Delete,
     Check,
-}
-
-#[derive(Clone, Debug)]
-enum Assignment {
-    Set(&'static str, AttributeValue),
-    Add(&'static str, i64),
-    Remove(&'static str),
 }
 
 /// One write of one item, under a condition.
@@ -320,76 +298,4 @@ fn pause_after(attempt: u32) -> Duration {
     let base_ms = 10u64 << attempt.min(6);
     let jitter_ms = u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs()) / 1_000 % base_ms;
     Duration::from_millis(base_ms / 2 + jitter_ms)
-}
-
-/// Collects the names and values that an expression refers to. Every name goes through a placeholder, because many
-/// good names are reserved words.
-#[derive(Default)]
-struct Expression {
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-impl Expression {
-    fn name(&mut self, name: &'static str) -> String {
-        let placeholder = format!("#{name}");
-        self.names.insert(placeholder.clone(), name.to_owned());
-        placeholder
-    }
-
-    fn value(&mut self, value: AttributeValue) -> String {
-        let placeholder = format!(":v{}", self.values.len());
-        self.values.insert(placeholder.clone(), value);
-        placeholder
-    }
-
-    fn condition(&mut self, condition: &Condition) -> String {
-        match condition {
-            Condition::Exists(name) => format!("attribute_exists({})", self.name(name)),
-            Condition::Absent(name) => format!("attribute_not_exists({})", self.name(name)),
-            Condition::Is(name, value) => format!("{} = {}", self.name(name), self.value(value.clone())),
-            Condition::Below(name, limit) => format!("{} < {}", self.name(name), self.value(number(*limit))),
-            Condition::All(all) => self.joined(all, " AND "),
-            Condition::Any(any) => self.joined(any, " OR "),
-        }
-    }
-
-    fn joined(&mut self, conditions: &[Condition], operator: &str) -> String {
-        let terms: Vec<_> = conditions.iter().map(|condition| self.condition(condition)).collect();
-        format!("({})", terms.join(operator))
-    }
-
-    fn update(&mut self, assignments: &[Assignment]) -> String {
-        let (mut set, mut remove) = (Vec::new(), Vec::new());
-        for assignment in assignments {
-            match assignment {
-                Assignment::Set(name, value) => {
-                    set.push(format!("{} = {}", self.name(name), self.value(value.clone())));
-                }
-                Assignment::Add(name, by) => {
-                    let name = self.name(name);
-                    set.push(format!("{name} = {name} + {}", self.value(number(*by))));
-                }
-                Assignment::Remove(name) => remove.push(self.name(name)),
-            }
-        }
-        let mut clauses = Vec::new();
-        if !set.is_empty() {
-            clauses.push(format!("SET {}", set.join(", ")));
-        }
-        if !remove.is_empty() {
-            clauses.push(format!("REMOVE {}", remove.join(", ")));
-        }
-        clauses.join(" ")
-    }
-
-    /// None when there are none: DynamoDB refuses an empty map.
-    fn names(&self) -> Option<HashMap<String, String>> {
-        (!self.names.is_empty()).then(|| self.names.clone())
-    }
-
-    /// None when there are none.
-    fn values(&self) -> Option<HashMap<String, AttributeValue>> {
-        (!self.values.is_empty()).then(|| self.values.clone())
-    }
 }

@@ -3,26 +3,20 @@
 use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_s3::Client as S3;
-use aws_sdk_s3::operation::head_object::HeadObjectError;
-use aws_sdk_s3::types::ChecksumMode;
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
 use library::{
-    Claim, ContentDigest, ContentId, Lease, Library, PartPlan, Started, StoredObject, Tables, Upload,
-    UploadId, UploadState,
+    Claim, ContentId, Lease, Library, Started, StoredObject, Tables, Upload, UploadId, UploadState,
 };
 use media::Container;
 use std::time::Duration;
 
 use crate::batch::{body, each_message, message_id};
+use crate::uploaded_objects::UploadedObjects;
 use crate::{clients, package_video, s3_event};
 
 /// As long as the function may run: a worker that was killed is never waited for longer.
 const LEASE: Duration = Duration::from_secs(30);
-
-/// Enough to recognise every container.
-const HEAD_BYTES: u64 = 4096;
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug)]
@@ -57,9 +51,8 @@ impl Environment {
 #[derive(Clone, Debug)]
 pub struct Context {
     library: Library,
-    s3: S3,
+    objects: UploadedObjects,
     sqs: Sqs,
-    upload_bucket: String,
     package_queue_url: String,
     /// How long a claim holds when its worker dies.
     pub lease: Duration,
@@ -70,9 +63,8 @@ impl Context {
     pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
         Self {
             library: Library::new(clients::dynamodb(sdk), environment.tables),
-            s3: clients::s3(sdk),
+            objects: UploadedObjects { s3: clients::s3(sdk), bucket: environment.upload_bucket },
             sqs: clients::sqs(sdk),
-            upload_bucket: environment.upload_bucket,
             package_queue_url: environment.package_queue_url,
             lease: LEASE,
         }
@@ -104,7 +96,7 @@ async fn handle_message(context: &Context, message: &SqsMessage) -> anyhow::Resu
 }
 
 async fn claim(context: &Context, id: UploadId, lease: &Lease) -> anyhow::Result<()> {
-    let Some(object) = find_object(context, id).await? else {
+    let Some(object) = context.objects.find(id).await? else {
         tracing::info!(upload_id = %id, "the object is gone");
         return Ok(());
     };
@@ -142,13 +134,13 @@ async fn check(
             bail!("the lease was lost");
         }
         tracing::info!(upload_id = %upload.id, reason, "refused");
-        return delete_object(context, upload.id).await;
+        return context.objects.delete(upload.id).await;
     }
     let started = context.library.start_processing(upload, lease.token, &object).await?;
     tracing::info!(upload_id = %upload.id, size_bytes = object.size_bytes, ?started, "checked");
     match started {
         Started::Brought => request_packaging(context, upload.id.as_content()).await,
-        Started::Joined | Started::Duplicate => delete_object(context, upload.id).await,
+        Started::Joined | Started::Duplicate => context.objects.delete(upload.id).await,
         Started::Lost => bail!("the lease was lost"),
     }
 }
@@ -162,7 +154,7 @@ async fn make_sure(context: &Context, upload: &Upload) -> anyhow::Result<()> {
         }
         UploadState::Ready if brought_its_content => Ok(()),
         UploadState::Processing | UploadState::Ready | UploadState::Duplicate | UploadState::Failed => {
-            delete_object(context, upload.id).await
+            context.objects.delete(upload.id).await
         }
         UploadState::Waiting | UploadState::Uploaded | UploadState::Checking => {
             bail!("it is {} and could not be claimed", upload.state.as_str())
@@ -187,7 +179,7 @@ async fn reason_to_refuse(
     {
         return Ok(Some(DIFFERENT_DIGEST.to_owned()));
     }
-    let head = read_head(context, upload.id, object).await?;
+    let head = context.objects.read_head(upload.id, object).await?;
     Ok(match media::sniff(&head) {
         None => {
             Some("The file is not a video: its content is of no video format that is known here.".to_owned())
@@ -201,52 +193,6 @@ async fn reason_to_refuse(
 
 /// What a publisher reads whose announced digest is not that of the bytes.
 pub(crate) const DIFFERENT_DIGEST: &str = "The file's content is not what was announced: its digest differs. It may have changed while it was being sent.";
-
-/// The object of an upload; none if there is none.
-async fn find_object(context: &Context, id: UploadId) -> anyhow::Result<Option<StoredObject>> {
-    let asked = context
-        .s3
-        .head_object()
-        .bucket(&context.upload_bucket)
-        .key(id.object_key())
-        .checksum_mode(ChecksumMode::Enabled)
-        .send()
-        .await;
-    let head = match asked.map_err(aws_sdk_s3::error::SdkError::into_service_error) {
-        Ok(head) => head,
-        Err(HeadObjectError::NotFound(_)) => return Ok(None),
-        Err(other) => return Err(other).context("asking for the object"),
-    };
-    let size_bytes = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-    let etag = head.e_tag().context("the object has no ETag")?.to_owned();
-    let digest = head.checksum_sha256().and_then(|sha256| sha256.parse::<ContentDigest>().ok());
-    // A composite over other parts than the plan's is no content digest; packaging computes one then.
-    let plan = PartPlan::for_size(size_bytes).ok();
-    let digest = digest.filter(|digest| plan.is_some_and(|plan| digest.follows(plan)));
-    Ok(Some(StoredObject { size_bytes, etag, digest }))
-}
-
-async fn read_head(context: &Context, id: UploadId, object: &StoredObject) -> anyhow::Result<bytes::Bytes> {
-    // A range of an empty object can't be satisfied.
-    let Some(last) = object.size_bytes.min(HEAD_BYTES).checked_sub(1) else { return Ok(bytes::Bytes::new()) };
-    let head = context
-        .s3
-        .get_object()
-        .bucket(&context.upload_bucket)
-        .key(id.object_key())
-        .if_match(&object.etag)
-        .range(format!("bytes=0-{last}"))
-        .send()
-        .await
-        .context("reading the object's first bytes")?;
-    Ok(head.body.collect().await.context("reading the object's first bytes")?.into_bytes())
-}
-
-async fn delete_object(context: &Context, id: UploadId) -> anyhow::Result<()> {
-    let deletion = context.s3.delete_object().bucket(&context.upload_bucket).key(id.object_key());
-    deletion.send().await.context("deleting the object")?;
-    Ok(())
-}
 
 async fn request_packaging(context: &Context, content_id: ContentId) -> anyhow::Result<()> {
     let request = serde_json::to_string(&package_video::Request { content_id })?;

@@ -11,6 +11,8 @@ mod clients;
 mod heartbeat;
 mod object_source;
 mod object_store;
+mod outputs;
 pub mod package_video;
 pub mod remove_content;
 mod s3_event;
+mod uploaded_objects;

@@ -5,32 +5,23 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, bail};
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_s3::Client as S3;
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
-use futures_util::future::try_join_all;
-use library::{
-    Claim, Content, ContentDigest, ContentId, ContentState, Finished, Lease, Library, Media, PartPlan,
-    Streaming, Tables,
-};
-use media::{MediaError, Movie, Options, Plan, Store as _, Treatment};
+use library::{Claim, Content, ContentId, ContentState, Finished, Lease, Library, Tables};
+use media::MediaError;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{body, each_message, message_id};
-use crate::claim_object::DIFFERENT_DIGEST;
 use crate::clients;
 use crate::heartbeat::{self, Delivery};
-use crate::object_source::ObjectSource;
 use crate::object_store::ObjectStore;
+use crate::outputs::{Buckets, Outcome, make_outputs};
 
 /// Short, because it is what a content waits for whose worker was killed; it is renewed while the worker lives.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// What is left of the function's time when work stops, to tidy up in.
 const TIDYING: Duration = Duration::from_secs(10);
-
-/// How much of a file that isn't packaged is read at once for its digest.
-const DIGEST_WINDOW_BYTES: u64 = 8 << 20;
 
 /// The body of a message that asks for a content to be packaged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,10 +66,8 @@ impl Environment {
 #[derive(Clone, Debug)]
 pub struct Context {
     library: Library,
-    s3: S3,
+    buckets: Buckets,
     sqs: Sqs,
-    upload_bucket: String,
-    media_bucket: String,
     package_queue_url: String,
     /// How long a content stays claimed when its worker dies.
     pub lease: Duration,
@@ -89,10 +78,12 @@ impl Context {
     pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
         Self {
             library: Library::new(clients::dynamodb(sdk), environment.tables),
-            s3: clients::s3(sdk),
+            buckets: Buckets {
+                s3: clients::s3(sdk),
+                uploads: environment.upload_bucket,
+                media: environment.media_bucket,
+            },
             sqs: clients::sqs(sdk),
-            upload_bucket: environment.upload_bucket,
-            media_bucket: environment.media_bucket,
             package_queue_url: environment.package_queue_url,
             lease: LEASE,
         }
@@ -182,8 +173,11 @@ async fn work(
 ) -> anyhow::Result<()> {
     let contents = &context.library.contents;
     let content_id = content.content_id;
-    let store =
-        ObjectStore::new(context.s3.clone(), context.media_bucket.clone(), content_id.output_prefix());
+    let store = ObjectStore::new(
+        context.buckets.s3.clone(),
+        context.buckets.media.clone(),
+        content_id.output_prefix(),
+    );
     let outcome = tokio::select! {
         outcome = package(context, content, lease, &store) => outcome,
         lost = heartbeat::keep(contents, content_id, lease, delivery) => match lost {
@@ -201,12 +195,6 @@ async fn work(
     outcome
 }
 
-/// What the pass over a film brought.
-struct Outcome {
-    digest: ContentDigest,
-    media: Media,
-}
-
 async fn package(
     context: &Context,
     content: &Content,
@@ -215,7 +203,7 @@ async fn package(
 ) -> anyhow::Result<()> {
     let library = &context.library;
     let content_id = content.content_id;
-    let Outcome { digest, media } = match make_outputs(context, content, store).await {
+    let Outcome { digest, media } = match make_outputs(&context.buckets, content, store).await {
         Ok(outcome) => outcome,
         Err(MediaError::Bad { reason }) => {
             tracing::info!(%content_id, reason, "refused");
@@ -238,89 +226,4 @@ async fn package(
         Finished::Merged => Ok(()),
         Finished::Lost => bail!("the lease was lost"),
     }
-}
-
-async fn make_outputs(
-    context: &Context,
-    content: &Content,
-    store: &ObjectStore,
-) -> Result<Outcome, MediaError> {
-    let source = ObjectSource {
-        s3: context.s3.clone(),
-        bucket: context.upload_bucket.clone(),
-        key: content.original_key.clone(),
-        etag: content.etag.clone(),
-        size_bytes: content.size_bytes,
-    };
-    let part_size_bytes = PartPlan::for_size(content.size_bytes).map_err(bad)?.part_size_bytes();
-    let movie = media::open(&source).await?;
-    let (streaming, computed, poster) = match movie.treatment() {
-        Treatment::Refuse { reason } => return Err(MediaError::Bad { reason }),
-        Treatment::Progressive { reason } => {
-            tracing::info!(content_id = %content.content_id, reason, "kept as it is");
-            let computed = match &content.digest {
-                Some(_) => None,
-                None => Some(media::content_digest(&source, part_size_bytes, DIGEST_WINDOW_BYTES).await?),
-            };
-            (Streaming::Progressive, computed, None)
-        }
-        Treatment::Package(plan) => {
-            let digest_part_size = content.digest.is_none().then_some(part_size_bytes);
-            let packaged = write_outputs(&source, &plan, store, digest_part_size).await?;
-            (Streaming::Adaptive, packaged.digest, packaged.poster)
-        }
-    };
-    let digest = match (&content.digest, computed) {
-        (Some(verified), _) => verified.clone(),
-        (None, computed) => computed.unwrap_or_default().parse().map_err(std::io::Error::other)?,
-    };
-    if content.announced_digest.as_ref().is_some_and(|announced| *announced != digest) {
-        return Err(bad(DIFFERENT_DIGEST));
-    }
-    let has_poster = poster.is_some();
-    if let Some(poster) = poster {
-        put_poster(context, content.content_id, poster).await?;
-    }
-    Ok(Outcome { digest, media: describe(&movie, streaming, has_poster) })
-}
-
-/// The manifests first, because they are final before a byte of media is read, and then the bytes.
-async fn write_outputs(
-    source: &ObjectSource,
-    plan: &Plan,
-    store: &ObjectStore,
-    digest_part_size: Option<u64>,
-) -> Result<media::Packaged, MediaError> {
-    let manifests = plan.manifests().into_iter();
-    try_join_all(
-        manifests.map(async |manifest| store.put(&manifest.name, manifest.content_type, manifest.body).await),
-    )
-    .await?;
-    let options = Options { digest_part_size, ..Options::default() };
-    media::package(source, plan, store, &options).await
-}
-
-async fn put_poster(context: &Context, content_id: ContentId, poster: bytes::Bytes) -> std::io::Result<()> {
-    // Its key has a prefix of its own, because lists show posters to who has no right to the film.
-    let posters = ObjectStore::new(context.s3.clone(), context.media_bucket.clone(), String::new());
-    posters.put(&content_id.poster_key(), "image/jpeg", poster).await
-}
-
-fn describe(movie: &Movie, streaming: Streaming, has_poster: bool) -> Media {
-    let probe = movie.probe();
-    let video = probe.video();
-    let size = video.and_then(|video| Some((video.width?, video.height?)));
-    let is_turned = video.and_then(|video| video.rotation).is_some_and(|degrees| degrees % 180 == 90);
-    let size = size.map(|(width, height)| if is_turned { (height, width) } else { (width, height) });
-    Media {
-        streaming,
-        duration_ms: probe.duration_ms,
-        width: size.map(|(width, _)| width),
-        height: size.map(|(_, height)| height),
-        has_poster,
-    }
-}
-
-fn bad(reason: impl ToString) -> MediaError {
-    MediaError::Bad { reason: reason.to_string() }
 }
