@@ -58,7 +58,6 @@ impl Person {
     }
 
     /// A request to the API, `path` below `/api`.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}/api{path}", self.site));
         match &self.access_token {
