@@ -53,6 +53,7 @@ export function show(visit: Visit): void {
       if (visit.left.aborted) return
       playAgain = await startPlayer({ video: shown.video, container: frame, element: video, left: visit.left, onError })
     } catch {
+      frame.classList.remove('is-loading')
       onError('The player could not be loaded. Check your connection.')
     }
   }
@@ -91,7 +92,7 @@ export function show(visit: Visit): void {
 
   function screen(video: Video): TemplateResult {
     return html`<div class="screen">
-      <div class="screen-frame" ${ref(container)} ${ref((frame) => keepShape(frame, video))}>
+      <div class="screen-frame is-loading" ${ref(container)} ${ref((frame) => keepShape(frame, video))}>
         <video
           ${ref(element)}
           class="screen-video"

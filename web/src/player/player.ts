@@ -56,6 +56,8 @@ export async function startPlayer({ video, container, element, left, onError }: 
   })
 
   const load = async (startSeconds?: number) => {
+    // The controls come when there is something to control: pressed earlier, they would do nothing.
+    container.classList.add('is-loading')
     try {
       const playback = await right.start()
       const source = sourceOf(playback)
@@ -67,6 +69,8 @@ export async function startPlayer({ video, container, element, left, onError }: 
     } catch (error) {
       if (left.aborted || isInterrupted(error)) return
       onError(error instanceof shaka.util.Error ? meaningOf(error) : sentence(error))
+    } finally {
+      container.classList.remove('is-loading')
     }
   }
   await load()
