@@ -100,7 +100,7 @@ function meaningOf(error: shaka.util.Error): string {
   }
   if (error.category === Category.NETWORK) return 'The film can’t be fetched at the moment. Check your connection.'
   if (error.category === Category.MANIFEST || error.category === Category.MEDIA)
-    return `This browser can’t play this film (${error.code}).`
+    return `This browser can’t play this film’s format; another browser or device may. (${error.code})`
   return `The player stopped (${error.code}).`
 }
 
