@@ -59,7 +59,11 @@ pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     Ok(file)
 }
 
-async fn ffmpeg(project: &Project) -> Result<PathBuf> {
+/// The static ffmpeg of the Python environment.
+///
+/// # Errors
+/// When the environment has none.
+pub async fn ffmpeg(project: &Project) -> Result<PathBuf> {
     let ask = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
     let answer = Command::new(project.python()).args(["-c", ask]).output().await?;
     if !answer.status.success() {

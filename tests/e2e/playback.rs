@@ -143,3 +143,32 @@ async fn what_browsers_play_as_it_is_is_played_from_the_original() -> Result<()>
     assert_eq!(publisher.fetch(path, "", "bytes=0-0").await?.status, 403);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_ordinary_player_plays_both_manifests_with_the_cookies() -> Result<()> {
+    let world = World::get().await;
+    let publisher = world.person("publisher").await?;
+    let upload = publisher.publish(&Film::unique()?).await?;
+    let video = upload["video_id"].as_str().context("a video")?;
+    let playback = publisher.post_nothing(&format!("/videos/{video}/playback")).await?;
+    let ffmpeg = local::film::ffmpeg(&local::Project::find()?).await?;
+    // The static ffmpeg can't look up names.
+    let site = world.site.replace("//localhost:", "//127.0.0.1:");
+    for kind in ["hls_url", "dash_url"] {
+        let url = format!("{site}{}", playback.json[kind].as_str().context("a manifest")?);
+        for (cookies, plays) in [(playback.cookies(), true), ("CloudFront-Policy=none".to_owned(), false)] {
+            let played = tokio::process::Command::new(&ffmpeg)
+                .args(["-v", "error", "-xerror", "-headers", &format!("Cookie: {cookies}\r\n")])
+                .args(["-i", &url, "-map", "0", "-f", "framecrc", "-"])
+                .output()
+                .await?;
+            let (out, err) =
+                (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+            assert_eq!(played.status.success(), plays, "{kind}: {:?} {err}", played.status);
+            // Six seconds of 24 pictures; the picture is stream 0 or 1.
+            let frames = |stream| out.lines().filter(|line| line.starts_with(stream)).count();
+            assert!(!plays || frames("0,") == 144 || frames("1,") == 144, "{kind}: {out}");
+        }
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@ use axum::response::Response;
 /// What pages may load, and that they may send parts of films to the upload bucket at `uploads`.
 pub fn content_security_policy(uploads: &str) -> String {
     format!(
-        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
          media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self' {uploads}; \
          object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
