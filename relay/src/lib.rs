@@ -1,6 +1,7 @@
 //! The live relay: takes channels from a channel source over TCP, puts each channel's packets in order and sends their
 //! payloads to viewers, whatever the source, the viewers or the machine do.
 
+pub mod channels_index;
 pub mod frame;
 pub mod meter;
 pub mod reorder;
