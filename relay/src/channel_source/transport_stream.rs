@@ -171,6 +171,17 @@ pub fn shift_clock(packet: &mut [u8; PACKET_LEN], by: u64) {
     }
 }
 
+/// Turns the packet's clock reference back, 27,000,000 a second.
+pub fn turn_back_clock(packet: &mut [u8; PACKET_LEN], by: u64) {
+    const MODULUS: u64 = STAMP_MODULUS * CLOCK_PER_STAMP;
+    let view = Packet(packet);
+    let Some((at, clock)) = view.clock_offset().zip(view.clock()) else { return };
+    let clock = (clock + MODULUS - by % MODULUS) % MODULUS;
+    // The reserved bits are ones.
+    let bits = clock / CLOCK_PER_STAMP << 15 | 0x7e00 | clock % CLOCK_PER_STAMP;
+    packet[at..at + 6].copy_from_slice(&bits.to_be_bytes()[2..]);
+}
+
 /// Shifts the time stamps of a PES packet that begins in the packet, 90,000 a second. They wrap around as the standard says.
 pub fn shift_stamps(packet: &mut [u8; PACKET_LEN], by: u64) {
     let Ok(Stamps { pts, dts }) = Packet(packet).stamp_offsets() else { return };

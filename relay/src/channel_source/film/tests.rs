@@ -17,20 +17,32 @@ const ADTS_FRAME: u64 = 1920;
 /// reference with each picture, fill packets now and then.
 struct Multiplexer {
     out: Vec<u8>,
+    /// Permille by which the clock is slow: it says a later time than it is.
+    slow: u64,
     counters: BTreeMap<u16, u8>,
 }
 
 impl Multiplexer {
     fn film(pictures: u64, start: u64, counter: u8, fill: usize) -> Vec<u8> {
+        Self::slow_film(pictures, start, counter, fill, 0)
+    }
+
+    fn slow_film(pictures: u64, start: u64, counter: u8, fill: usize, slow: u64) -> Vec<u8> {
         let counters = [0, 0x1000, VIDEO, AUDIO].into_iter().map(|pid| (pid, counter)).collect();
-        let mut film = Self { out: Vec::new(), counters };
+        let mut film = Self { out: Vec::new(), slow, counters };
         let mut audio = 0;
         for picture in 0..pictures {
             if picture % 25 == 0 {
                 film.tables();
             }
             let decoded = start + picture * FRAME;
-            film.pes(VIDEO, 0xe0, (decoded + 2 * FRAME, Some(decoded)), &vec![7; 500], Some(decoded));
+            film.pes(
+                VIDEO,
+                0xe0,
+                (decoded + 2 * FRAME, Some(decoded)),
+                &vec![7; 500],
+                Some(start + (decoded - start) * (1000 + film.slow) / 1000),
+            );
             while audio <= picture * FRAME {
                 let frames = [adts_frame(), adts_frame(), adts_frame()].concat();
                 film.pes(AUDIO, 0xc0, (start + audio + 2 * FRAME, None), &frames, None);
@@ -183,6 +195,24 @@ proptest! {
             let turn = due[number + whole] - due[number];
             prop_assert!(turn.abs_diff(film.duration()) <= Duration::from_nanos(1));
         }
+    }
+}
+
+#[test]
+fn a_clock_that_takes_longer_than_the_film_is_quickened_and_no_pause_arises() {
+    for start in [0, STAMP_MODULUS - 100_000] {
+        let film = Film::new(Multiplexer::slow_film(48, start, 0, 0, 4)).unwrap();
+        assert_eq!(film.turn, 48 * FRAME);
+        let mut out = played(&film, film.packets * 3);
+        // The extension is no longer what the multiplexer wrote.
+        for packet in out.chunks_exact_mut(PACKET_LEN) {
+            if packet[3] & 0x20 != 0 && packet[4] >= 7 && packet[5] & 0x10 != 0 {
+                (packet[10], packet[11]) = (packet[10] & 0x80 | 0x7e, 123);
+            }
+        }
+        let steps = steps(&out);
+        assert!(steps["video"].iter().all(|step| *step == FRAME));
+        assert!(steps["clock"].iter().all(|step| step.abs_diff(FRAME) < 20), "{:?}", steps["clock"]);
     }
 }
 
