@@ -140,3 +140,6 @@ pub fn encode_header(channel: ChannelId, sequence: u64, payload_len: usize) -> [
     header[LENGTH..].copy_from_slice(&(payload_len as u32).to_be_bytes());
     header
 }
+
+#[cfg(test)]
+mod tests;

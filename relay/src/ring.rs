@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 /// even if packets of one byte come. A ring of such packets holds fewer bytes.
 const BYTES_PER_PACKET_MIN: usize = 32;
 
+/// Positions of starts are kept as u32, so a ring must be shorter than what these can tell apart.
+const CAPACITY_MAX: usize = 1 << 30;
+
 /// A flat ring of bytes that overwrites its oldest.
 pub struct Ring {
     bytes: Box<[u8]>,
@@ -20,6 +23,7 @@ pub struct Ring {
     tail: u64,
     /// The low halves of the positions where the packets begin that begin at or after `tail`, in order.
     starts: VecDeque<u32>,
+    /// Packets that were larger than the ring.
     oversized: u64,
 }
 
@@ -27,7 +31,7 @@ impl Ring {
     /// A ring of `capacity` bytes, rounded up to a power of two, at most 1 GiB.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.clamp(BYTES_PER_PACKET_MIN, 1 << 30).next_power_of_two();
+        let capacity = capacity.clamp(BYTES_PER_PACKET_MIN, CAPACITY_MAX).next_power_of_two();
         Self {
             bytes: vec![0; capacity].into_boxed_slice(),
             head: 0,
@@ -129,3 +133,6 @@ impl Ring {
         self.head - u64::from((self.head as u32).wrapping_sub(start))
     }
 }
+
+#[cfg(test)]
+mod tests;
