@@ -1,3 +1,27 @@
 //! The relay's program: wiring only.
 
-fn main() {}
+use std::panic;
+use std::process::ExitCode;
+
+use relay::config::Config;
+use relay::relay::Relay;
+use relay::signals::asked_to_end;
+use tracing::error;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let config = Config::from_env();
+    relay::logging::start(config.as_ref().map_or(relay::logging::DEFAULT, |config| config.log_level));
+    panic::set_hook(Box::new(|panic| error!(%panic, "panicked")));
+    let relay = Relay::bind(config?)?;
+    relay.run(asked_to_end(), asked_to_end())
+}

@@ -1,0 +1,100 @@
+//! Who is to leave when the relay is shut down, one after the other.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+/// Everybody who takes something from the relay, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Departures {
+    seated: Rc<RefCell<BTreeMap<u64, Rc<Told>>>>,
+    next: Cell<u64>,
+    /// Who comes now must leave at once.
+    over: Cell<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    leave: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// One of them. Given up when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    number: u64,
+    told: Rc<Told>,
+    seated: Rc<RefCell<BTreeMap<u64, Rc<Told>>>>,
+}
+
+impl Departures {
+    /// Somebody comes.
+    pub fn seat(&self) -> Seat {
+        let number = self.next.replace(self.next.get() + 1);
+        let told = Rc::new(Told { leave: Cell::new(self.over.get()), waker: RefCell::default() });
+        self.seated.borrow_mut().insert(number, Rc::clone(&told));
+        Seat { number, told, seated: Rc::clone(&self.seated) }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.seated.borrow().len()
+    }
+
+    /// From now on nobody may stay who comes.
+    pub fn begin(&self) {
+        self.over.set(true);
+    }
+
+    /// Tells those who came first of those not yet told to leave, as many as given.
+    pub fn tell(&self, how_many: usize) {
+        let seated = self.seated.borrow();
+        for told in seated.values().filter(|told| !told.leave.get()).take(how_many) {
+            told.leave.set(true);
+            if let Some(waker) = told.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Seat {
+    /// Whether it is time to leave.
+    #[inline]
+    pub fn must_leave(&self) -> bool {
+        self.told.leave.get()
+    }
+
+    /// Has this task called when it is time. The task must be the same each time.
+    #[inline]
+    pub fn wait(&self, context: &Context<'_>) {
+        let mut waker = self.told.waker.borrow_mut();
+        if waker.is_none() {
+            *waker = Some(context.waker().clone());
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seated.borrow_mut().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_came_first_leave_first_and_latecomers_dont_stay() {
+        let departures = Departures::default();
+        let seats = [departures.seat(), departures.seat(), departures.seat()];
+        departures.begin();
+        departures.tell(2);
+        assert_eq!(seats.each_ref().map(Seat::must_leave), [true, true, false]);
+        assert!(departures.seat().must_leave());
+        drop(seats);
+        assert_eq!(departures.len(), 0);
+    }
+}
