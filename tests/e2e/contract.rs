@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tests::{Person, World};
+use utoipa::OpenApi as _;
 
 /// The routes that need no session. This is the one list of them.
 pub const PUBLIC: [&str; 3] = ["refresh_session", "sign_in", "sign_out"];
@@ -17,10 +18,10 @@ fn root() -> PathBuf {
 /// The document as the code makes it.
 pub fn document() -> Result<Value> {
     let areas = [
-        accounts::router().into_openapi(),
-        uploads::router().into_openapi(),
-        catalog::router().into_openapi(),
-        watching::router().into_openapi(),
+        accounts::Document::openapi(),
+        uploads::Document::openapi(),
+        catalog::Document::openapi(),
+        watching::Document::openapi(),
     ];
     Ok(serde_json::to_value(http_api::merge(areas))?)
 }

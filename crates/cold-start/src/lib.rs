@@ -4,6 +4,7 @@
 
 mod logging;
 mod sdk;
+mod service_environment;
 
 pub use logging::start_logging;
 pub use sdk::{http_connector, quick_calls, sdk_config};

@@ -1,12 +1,18 @@
 use anyhow::Context as _;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::identity::IdentityCache;
+use aws_config::meta::region::ProvideRegion as _;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_async::rt::sleep::default_async_sleep;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_types::sdk_config::{SharedCredentialsProvider, SharedTimeSource};
 use std::time::Duration;
+
+use crate::service_environment::ServiceEnvironment;
 
 /// The authorities behind every AWS endpoint, as <https://www.amazontrust.com/repository/> lists them.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
@@ -15,6 +21,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The SDK's configuration for a Lambda function: region and credentials from the environment that
 /// Lambda sets, one HTTP client for all services, quick retries.
+///
+/// It is put together here, and not by the SDK's own loader: that one can also fetch credentials in ten ways that
+/// no function uses, and brings the code of all of them along. Endpoints come from `AWS_ENDPOINT_URL` and
+/// `AWS_ENDPOINT_URL_<SERVICE>`, as the SDK reads them; shared configuration files are not read.
 ///
 /// Calls have no time limit beyond connecting, since those that move large bodies may well take
 /// minutes; see [`quick_calls`] for those that don't.
@@ -29,13 +39,17 @@ pub async fn sdk_config() -> anyhow::Result<SdkConfig> {
         .with_max_attempts(4)
         .with_initial_backoff(Duration::from_millis(50))
         .with_max_backoff(Duration::from_secs(2));
-    Ok(aws_config::defaults(BehaviorVersion::latest())
-        .region(EnvironmentVariableRegionProvider::new())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(EnvironmentVariableRegionProvider::new().region().await)
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .identity_cache(IdentityCache::lazy().build())
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(retries)
-        .load()
-        .await)
+        .time_source(SharedTimeSource::default())
+        .service_config(ServiceEnvironment);
+    sdk.set_sleep_impl(default_async_sleep());
+    Ok(sdk.build())
 }
 
 /// Timeouts for a client whose calls are small both ways (DynamoDB, SQS, Cognito): a connection that

@@ -6,7 +6,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Router, handler::HandlerWithoutStateExt as _};
 use lambda_http::{RequestExt as _, request::RequestContext};
 use std::time::Instant;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::problem::{Problem, ProblemDetails};
 
@@ -17,15 +16,15 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 ///
 /// # Errors
 /// The Lambda runtime API can't be reached.
-pub async fn serve(router: OpenApiRouter) -> Result<(), lambda_http::Error> {
+pub async fn serve(router: Router) -> Result<(), lambda_http::Error> {
     lambda_http::run(app(router)).await
 }
 
 /// The router as it is served: under `/api`, every refusal a [`Problem`], answers marked as private.
 ///
 /// The API's stage is named `api`, so that this is where requests arrive on AWS as well as behind the CDN.
-pub fn app(router: OpenApiRouter) -> Router {
-    let routes = Router::from(router).method_not_allowed_fallback(method_not_allowed);
+pub fn app(router: Router) -> Router {
+    let routes = router.method_not_allowed_fallback(method_not_allowed);
     Router::new()
         .nest("/api", routes)
         .fallback_service(not_found.into_service())

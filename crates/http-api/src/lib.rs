@@ -1,7 +1,8 @@
 //! What every area of the HTTP API shares: serving a router from Lambda, knowing the caller, reading
 //! requests, and answering problems.
 //!
-//! An area is a [`utoipa_axum::router::OpenApiRouter`] whose `main` hands it to [`serve`]. Handlers take the
+//! An area is a [`axum::Router`] whose `main` hands it to [`serve`], and a `Document` that describes it: composing that at
+//! every start would take as long as making two clients of the SDK. Handlers take the
 //! extractors of this crate, never axum's: ours refuse with a [`Problem`].
 
 mod app;

@@ -13,16 +13,22 @@ mod user_pool;
 
 pub use user_pool::UserPool;
 
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use axum::Router;
+use axum::routing::{get, post};
+use utoipa::OpenApi;
 
 /// The area's routes, below the API's root.
-pub fn router() -> OpenApiRouter<UserPool> {
-    OpenApiRouter::new()
-        .routes(routes!(sign_in::sign_in, sign_out::sign_out))
-        .routes(routes!(refresh_session::refresh_session))
-        .routes(routes!(get_me::get_me))
+pub fn router() -> Router<UserPool> {
+    Router::new()
+        .route("/session", post(sign_in::sign_in).delete(sign_out::sign_out))
+        .route("/session/refresh", post(refresh_session::refresh_session))
+        .route("/me", get(get_me::get_me))
 }
+
+/// The area's part of the API's document.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(sign_in::sign_in, sign_out::sign_out, refresh_session::refresh_session, get_me::get_me))]
+pub struct Document;
 
 #[cfg(test)]
 mod tests;

@@ -9,17 +9,26 @@ mod video;
 
 pub use context::{Context, Environment};
 
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use axum::Router;
+use axum::routing::get;
+use utoipa::OpenApi;
 
 /// The area's routes, below the API's root.
-pub fn router() -> OpenApiRouter<Context> {
-    OpenApiRouter::new().routes(routes!(list_videos::list_videos)).routes(routes!(
-        get_video::get_video,
-        update_video::update_video,
-        delete_video::delete_video
-    ))
+pub fn router() -> Router<Context> {
+    let video =
+        get(get_video::get_video).patch(update_video::update_video).delete(delete_video::delete_video);
+    Router::new().route("/videos", get(list_videos::list_videos)).route("/videos/{id}", video)
 }
+
+/// The area's part of the API's document.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(
+    list_videos::list_videos,
+    get_video::get_video,
+    update_video::update_video,
+    delete_video::delete_video
+))]
+pub struct Document;
 
 #[cfg(test)]
 mod tests;

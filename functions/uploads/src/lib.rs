@@ -19,14 +19,27 @@ mod view;
 
 pub use context::{Context, Creation, Environment};
 
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use axum::Router;
+use axum::routing::{get, post};
+use utoipa::OpenApi;
 
 /// The area's routes, below the API's root.
-pub fn router() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(create_upload::create_upload, list_uploads::list_uploads))
-        .routes(routes!(get_upload::get_upload, abort_upload::abort_upload))
-        .routes(routes!(sign_parts::sign_parts))
-        .routes(routes!(complete_upload::complete_upload))
+pub fn router() -> Router<Context> {
+    Router::new()
+        .route("/uploads", post(create_upload::create_upload).get(list_uploads::list_uploads))
+        .route("/uploads/{id}", get(get_upload::get_upload).delete(abort_upload::abort_upload))
+        .route("/uploads/{id}/parts", post(sign_parts::sign_parts))
+        .route("/uploads/{id}/complete", post(complete_upload::complete_upload))
 }
+
+/// The area's part of the API's document.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(
+    create_upload::create_upload,
+    list_uploads::list_uploads,
+    get_upload::get_upload,
+    abort_upload::abort_upload,
+    sign_parts::sign_parts,
+    complete_upload::complete_upload
+))]
+pub struct Document;

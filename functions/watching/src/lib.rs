@@ -6,13 +6,19 @@ mod start_playback;
 
 pub use context::Context;
 
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use axum::Router;
+use axum::routing::post;
+use utoipa::OpenApi;
 
 /// The area's routes, below the API's root.
-pub fn router() -> OpenApiRouter<Context> {
-    OpenApiRouter::new().routes(routes!(start_playback::start_playback))
+pub fn router() -> Router<Context> {
+    Router::new().route("/videos/{id}/playback", post(start_playback::start_playback))
 }
+
+/// The area's part of the API's document.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(start_playback::start_playback))]
+pub struct Document;
 
 #[cfg(test)]
 mod tests;
