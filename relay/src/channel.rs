@@ -117,6 +117,7 @@ impl Channel {
         let counts = sink.counts;
         add(&counts.packets_released, u64::from(outcome.released));
         if outcome != (Outcome { released: outcome.released, ..Outcome::default() }) {
+            add(&counts.packets_stray, u64::from(outcome.stray));
             add(&counts.packets_late, u64::from(outcome.late));
             add(&counts.packets_duplicate, u64::from(outcome.duplicate));
             add(&counts.packets_lost, u64::from(outcome.lost));

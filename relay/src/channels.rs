@@ -11,6 +11,7 @@ use crate::frame::Header;
 use crate::metrics::increment;
 use crate::outlet::Outlet;
 use crate::reorder::ReorderConfig;
+use crate::usage::ChannelNow;
 
 /// The channels that the source has, and those that viewers wait for.
 pub(crate) struct Channels {
@@ -34,15 +35,6 @@ pub(crate) struct Limits {
     pub channel_buffer_bytes: usize,
     pub channel_idle_ms: u64,
     pub reorder: ReorderConfig,
-}
-
-/// What is to be told about a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChannelSeen {
-    pub id: ChannelId,
-    pub last_payload_ms: u64,
-    pub bits_per_second: u64,
-    pub viewers: usize,
 }
 
 impl Channels {
@@ -139,15 +131,15 @@ impl Channels {
     }
 
     /// All that come from the source.
-    pub fn seen(&mut self, now_ms: u64) -> Vec<ChannelSeen> {
+    pub fn now(&mut self, now_ms: u64) -> Vec<ChannelNow> {
         let existing = self.channels.iter_mut().flatten().filter(|channel| channel.exists());
-        let seen = existing.map(|channel| ChannelSeen {
-            id: channel.id,
+        let now = existing.map(|channel| ChannelNow {
+            channel: channel.id,
             last_payload_ms: channel.last_payload_ms,
             bits_per_second: channel.bits_per_second(now_ms),
-            viewers: channel.outlet.readers(),
+            viewers: channel.outlet.readers() as u64,
         });
-        seen.collect()
+        now.collect()
     }
 
     /// How many come from the source.

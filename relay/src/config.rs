@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use live::LiveTables;
 use tracing::level_filters::LevelFilter;
 use uuid::Uuid;
 
@@ -26,19 +27,6 @@ impl Listen {
     pub fn anywhere() -> Self {
         Self { host: "127.0.0.1".to_owned(), port: 0 }
     }
-}
-
-/// The names of the tables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tables {
-    /// `LIVE_USAGE_TABLE`: delivered time by viewer.
-    pub usage: String,
-    /// `LIVE_RELAYS_TABLE`: the beats of all relays, and what channels they have.
-    pub relays: String,
-    /// `LIVE_VIEWERS_TABLE`: registered viewers.
-    pub viewers: String,
-    /// `TICKET_KEYS_TABLE`: the keys that tickets are verified with.
-    pub ticket_keys: String,
 }
 
 /// All that can be set. [`Config::from_env`] names the variables; the rest is for tests, which can't wait as long as a viewer can.
@@ -82,8 +70,8 @@ pub struct Config {
     pub reorder: ReorderConfig,
     /// `LOG_LEVEL`: off, error, warn, info, debug or trace.
     pub log_level: LevelFilter,
-    /// The tables.
-    pub tables: Tables,
+    /// `LIVE_USAGE_TABLE`, `LIVE_RELAYS_TABLE`, `LIVE_VIEWERS_TABLE`, `TICKET_KEYS_TABLE`.
+    pub tables: LiveTables,
     /// How long things may take.
     pub patience: Patience,
 }
@@ -184,7 +172,7 @@ impl Config {
             task_id: env.or("TASK_ID", Uuid::new_v4().to_string())?,
             reorder,
             log_level: env.or("LOG_LEVEL", LevelFilter::INFO)?,
-            tables: Tables {
+            tables: LiveTables {
                 usage: env.required("LIVE_USAGE_TABLE")?,
                 relays: env.required("LIVE_RELAYS_TABLE")?,
                 viewers: env.required("LIVE_VIEWERS_TABLE")?,

@@ -105,7 +105,7 @@ impl<A: Account> Delivery<A> {
         }
         let mut left = TURN_BYTES;
         loop {
-            if self.rest.is_empty() && self.seat.must_leave() {
+            if self.seat.must_leave() && (self.rest.is_empty() || self.seat.must_leave_at_once()) {
                 return Poll::Ready(End::SentAway);
             }
             match self.step(left) {

@@ -12,6 +12,8 @@ pub(crate) struct Departures {
     next: Cell<u64>,
     /// Who comes now must leave at once.
     over: Cell<bool>,
+    /// Nobody may finish anything.
+    now: Rc<Cell<bool>>,
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +27,7 @@ struct Told {
 pub(crate) struct Seat {
     number: u64,
     told: Rc<Told>,
+    now: Rc<Cell<bool>>,
     seated: Rc<RefCell<BTreeMap<u64, Rc<Told>>>>,
 }
 
@@ -34,7 +37,7 @@ impl Departures {
         let number = self.next.replace(self.next.get() + 1);
         let told = Rc::new(Told { leave: Cell::new(self.over.get()), waker: RefCell::default() });
         self.seated.borrow_mut().insert(number, Rc::clone(&told));
-        Seat { number, told, seated: Rc::clone(&self.seated) }
+        Seat { number, told, now: Rc::clone(&self.now), seated: Rc::clone(&self.seated) }
     }
 
     /// How many there are.
@@ -57,9 +60,27 @@ impl Departures {
             }
         }
     }
+
+    /// Tells all to leave without finishing anything.
+    pub fn tell_all_at_once(&self) {
+        self.begin();
+        self.now.set(true);
+        for told in self.seated.borrow().values() {
+            told.leave.set(true);
+            if let Some(waker) = told.waker.take() {
+                waker.wake();
+            }
+        }
+    }
 }
 
 impl Seat {
+    /// Whether even a packet that was sent by half is not to be finished.
+    #[inline]
+    pub fn must_leave_at_once(&self) -> bool {
+        self.now.get()
+    }
+
     /// Whether it is time to leave.
     #[inline]
     pub fn must_leave(&self) -> bool {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use crate::media::Media;
@@ -41,5 +41,15 @@ pub(crate) async fn send_all_away(media: &Rc<Media>) {
     match media.departures.len() {
         0 => info!("all viewers have left"),
         left => warn!(viewers = left, "some viewers took no more to the end of their packet"),
+    }
+}
+
+/// Ends whoever is still there.
+pub(crate) async fn end_all(media: &Rc<Media>) {
+    media.handshakes.end();
+    media.departures.tell_all_at_once();
+    let start = Instant::now();
+    while media.departures.len() > 0 && start.elapsed() < LAST_PACKET {
+        sleep(TICK / 4).await;
     }
 }

@@ -29,8 +29,8 @@ pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream) -> Opti
     };
     let line = Line::parse(&buffer[..end])?;
     let input_bytes = filled - end - 1;
-    let (viewer, channel) = (line.viewer, line.channel);
-    media.may_watch(&viewer, line.ticket).await.then_some(Wish { viewer, channel, input_bytes })
+    let session = media.admit(line.viewer.clone(), line.channel, line.ticket).await?;
+    Some(Wish { viewer: line.viewer, channel: line.channel, session, input_bytes })
 }
 
 /// What is in the line.

@@ -38,11 +38,9 @@ pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream) -> Opti
     };
     let wish = match request {
         Ok(Request { viewer, channel, ticket, len }) => {
-            if media.may_watch(&viewer, ticket.as_deref()).await {
-                Ok(Wish { viewer, channel, input_bytes: head.len() - len })
-            } else {
-                Err(Refusal::Forbidden)
-            }
+            let session = media.admit(viewer.clone(), channel, ticket.as_deref()).await;
+            let input_bytes = head.len() - len;
+            session.map(|session| Wish { viewer, channel, session, input_bytes }).ok_or(Refusal::Forbidden)
         }
         Err(refusal) => Err(refusal),
     };

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use relay::config::Config;
 use relay::relay::Relay;
 use relay::signals::asked_to_end;
+use relay::store;
+use tokio::runtime::Builder;
 use tracing::error;
 
 fn main() -> ExitCode {
@@ -22,6 +24,8 @@ fn run() -> anyhow::Result<()> {
     let config = Config::from_env();
     relay::logging::start(config.as_ref().map_or(relay::logging::DEFAULT, |config| config.log_level));
     panic::set_hook(Box::new(|panic| error!(%panic, "panicked")));
-    let relay = Relay::bind(config?)?;
+    let config = config?;
+    let store = Builder::new_current_thread().enable_all().build()?.block_on(store::connect(&config.tables));
+    let relay = Relay::bind(config, store)?;
     relay.run(asked_to_end(), asked_to_end())
 }

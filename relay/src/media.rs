@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use live::ViewerId;
+use live::{ChannelId, ViewerId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -21,6 +21,8 @@ use crate::departures::Departures;
 use crate::feed::{FEED_BUFFER_BYTES, Feed};
 use crate::metrics::{MediaCounts, increment};
 use crate::state::State;
+use crate::tickets::Question;
+use crate::usage::{ChannelsNow, Session, Sessions};
 use crate::waiting::Waiting;
 
 /// How often held packets are looked at, while there are any.
@@ -37,6 +39,8 @@ pub(crate) struct Media {
     pub config: Rc<Config>,
     pub clock: Arc<Clock>,
     pub state: Arc<State>,
+    sessions: Sessions,
+    channels_now: ChannelsNow,
     pub counts: MediaCounts,
     pub budget: Rc<Budget>,
     pub channels: RefCell<Channels>,
@@ -53,19 +57,14 @@ pub(crate) struct Media {
     questions: mpsc::Sender<Question>,
 }
 
-/// Whether somebody may watch, asked of the second thread.
-pub(crate) struct Question {
-    pub viewer: ViewerId,
-    pub ticket: Option<Box<str>>,
-    pub answer: oneshot::Sender<bool>,
-}
-
 impl Media {
     pub fn new(
-        config: &Config,
+        config: Config,
         connections: usize,
         clock: Arc<Clock>,
         state: Arc<State>,
+        sessions: Sessions,
+        channels_now: ChannelsNow,
         questions: mpsc::Sender<Question>,
     ) -> Self {
         let budget = Rc::new(Budget::new(config.max_buffer_bytes));
@@ -76,9 +75,10 @@ impl Media {
             reorder: config.reorder,
         };
         Self {
-            config: Rc::new(config.clone()),
             clock,
             state,
+            sessions,
+            channels_now,
             counts: MediaCounts::default(),
             channels: RefCell::new(Channels::new(limits, Rc::clone(&budget))),
             feed: Feed::new(Rc::clone(&budget), FEED_BUFFER_BYTES.max(config.channel_buffer_bytes)),
@@ -90,14 +90,20 @@ impl Media {
             holding: Notify::new(),
             unflushed: Cell::new(false),
             questions,
+            config: Rc::new(config),
         }
     }
 
-    /// Whether this viewer may watch now.
-    pub async fn may_watch(&self, viewer: &ViewerId, ticket: Option<&str>) -> bool {
+    /// Begins a session of this viewer if it may watch now.
+    pub async fn admit(&self, viewer: ViewerId, channel: ChannelId, ticket: Option<&str>) -> Option<Arc<Session>> {
         let (answer, answered) = oneshot::channel();
         let question = Question { viewer: viewer.clone(), ticket: ticket.map(Box::from), answer };
-        self.questions.send(question).await.is_ok() && answered.await.unwrap_or(false)
+        self.questions.send(question).await.ok()?;
+        let may_watch = answered.await.unwrap_or(false);
+        // A ticket can be shown any number of times while it holds. Where none are needed, the network is trusted anyhow.
+        let too_many = self.config.require_ticket
+            && self.sessions.open_count(&viewer) >= self.config.max_sessions_per_viewer;
+        (may_watch && !too_many).then(|| self.sessions.start(viewer, channel))
     }
 
     /// A read turn is over: viewers are called, unless they are called by the clock.
@@ -188,12 +194,13 @@ impl Media {
 
     fn publish(&self, now_ms: u64) {
         let mut channels = self.channels.borrow_mut();
-        let seen = channels.seen(now_ms);
+        let seen = channels.now(now_ms);
         let counts = &self.counts;
         counts.channels.set(channels.existing() as u64);
         counts.channels_watched.set(seen.iter().filter(|channel| channel.viewers > 0).count() as u64);
         counts.buffer_bytes.set(self.budget.held() as u64);
         counts.connections.set(self.connections.len() as u64);
+        self.channels_now.replace(seen);
         self.state.metrics.publish(counts);
     }
 }

@@ -52,6 +52,7 @@ media_metrics! {
         packets_over_channel_limit: "Packets ignored because there are MAX_CHANNELS other channels",
         packets_released: "Packets put in order and passed on",
         packets_late: "Packets dropped because their turn was over",
+        packets_stray: "Packets dropped because their number fitted nowhere",
         packets_duplicate: "Packets dropped because they had come before",
         packets_lost: "Numbers given up because no packet came under them in time",
         packets_oversized: "Packets dropped because they are larger than their channel's buffer",
@@ -128,6 +129,18 @@ impl Metrics {
     /// Takes over what the media thread has counted.
     pub fn publish(&self, counts: &MediaCounts) {
         self.media.publish(counts);
+    }
+
+    /// Viewers now.
+    #[must_use]
+    pub fn viewers(&self) -> u64 {
+        self.media.viewers.get().max(0) as u64
+    }
+
+    /// Bytes sent since the start, to viewers and to other relays.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.media.delivered_bytes.get() + self.media.fed_bytes.get()
     }
 
     /// Everything in the text format of Prometheus (OpenMetrics).

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::{self, TcpStream};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::channel::Sink;
 use crate::config::Config;
@@ -21,8 +22,20 @@ const READ_BYTES: usize = 64 * 1024;
 /// After so many bytes viewers have their turn, whatever the number of packets.
 const TURN_BYTES_MAX: usize = 256 * 1024;
 
-/// Takes packets from the channel source for ever, through all its failures.
+/// Takes packets from the channel source for ever, through all its failures, and through one of ours: a packet that we can't
+/// bear costs the connection, not the relay.
 pub(crate) async fn run(media: Rc<Media>) {
+    loop {
+        let taking = spawn_local(take(Rc::clone(&media)));
+        if let Err(fault) = taking.await {
+            error!(%fault, "the source's task failed");
+        }
+        media.source_connected(false);
+        sleep(media.config.patience.source_pause.1).await;
+    }
+}
+
+async fn take(media: Rc<Media>) {
     let config = Rc::clone(&media.config);
     let mut buffer = Buffer::new(config.max_payload_bytes);
     let mut pause = Pause::new(&config);

@@ -16,8 +16,8 @@ pub(crate) struct State {
     pub source_connected: AtomicBool,
     /// Whether the relay is being shut down.
     pub draining: AtomicBool,
-    /// Whether tickets can be verified, if they must be.
-    pub knows_keys: AtomicBool,
+    /// Whether there are keys to verify tickets with, or none are needed.
+    pub can_admit: AtomicBool,
     pub metrics: Metrics,
 }
 
@@ -28,7 +28,7 @@ impl State {
             beat_ms: AtomicU64::new(0),
             source_connected: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            knows_keys: AtomicBool::new(false),
+            can_admit: AtomicBool::new(false),
             metrics: Metrics::new(),
         }
     }
@@ -49,7 +49,7 @@ impl State {
             Some("draining")
         } else if !self.source_connected.load(Relaxed) {
             Some("no channel source")
-        } else if !self.knows_keys.load(Relaxed) {
+        } else if !self.can_admit.load(Relaxed) {
             Some("no ticket keys")
         } else {
             None

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use live::{ChannelId, ViewerId};
@@ -13,21 +14,25 @@ use crate::connections::Connection;
 use crate::delivery::{Account, Delivery, End, FedRelay};
 use crate::media::Media;
 use crate::metrics::{add, decrement, increment};
+use crate::usage::Session;
 
 /// What somebody who connected wants, with every right to it.
 pub(crate) struct Wish {
     pub viewer: ViewerId,
     pub channel: ChannelId,
+    pub session: Arc<Session>,
     /// What they sent beyond what was asked of them, in bytes.
     pub input_bytes: usize,
 }
 
-struct Watching;
+struct Watching {
+    session: Arc<Session>,
+}
 
 impl Account for Watching {
     #[inline]
     fn delivered(&self, media: &Media, bytes: usize, now_ms: u64) {
-        let _ = now_ms;
+        self.session.delivered(now_ms);
         add(&media.counts.delivered_bytes, bytes as u64);
         increment(&media.counts.delivered_writes);
     }
@@ -37,7 +42,8 @@ impl Account for Watching {
 pub(crate) fn watch(media: Rc<Media>, stream: TcpStream, wish: Wish, connection: Connection) {
     let guard = Counted::new(&media, |media| &media.counts.viewers);
     let outlet = media.channels.borrow_mut().outlet(wish.channel);
-    let mut delivery = Delivery::new(&media, stream, outlet, Watching, wish.input_bytes);
+    let watching = Watching { session: wish.session };
+    let mut delivery = Delivery::new(&media, stream, outlet, watching, wish.input_bytes);
     increment(&media.counts.viewers_accepted);
     let (viewer, channel) = (wish.viewer, wish.channel);
     debug!(%viewer, %channel, "viewer came");
