@@ -6,6 +6,7 @@
 
 mod chance;
 mod channel;
+mod excerpt;
 mod film;
 mod pattern;
 mod server;
@@ -16,6 +17,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 pub use channel::{Channel, Content, Disorder, Numbers, Packet, Restart, RestartTo};
+pub use excerpt::whole_pictures;
 pub use film::Film;
 pub use pattern::{MIN_PATTERN_LEN, PatternError, PatternPacket};
 pub use server::{ChannelSource, Clock};

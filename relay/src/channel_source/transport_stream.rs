@@ -30,6 +30,12 @@ impl<'a> Packet<'a> {
         (bytes[0] == SYNC).then_some(Self(bytes))
     }
 
+    /// All of it.
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     /// Which stream of the multiplex it belongs to.
     #[must_use]
     pub fn pid(self) -> u16 {
@@ -178,7 +184,8 @@ pub fn turn_back_clock(packet: &mut [u8; PACKET_LEN], by: u64) {
     let Some((at, clock)) = view.clock_offset().zip(view.clock()) else { return };
     let clock = (clock + MODULUS - by % MODULUS) % MODULUS;
     // The reserved bits are ones.
-    let bits = clock / CLOCK_PER_STAMP << 15 | 0x7e00 | clock % CLOCK_PER_STAMP;
+    let (base, extension) = (clock / CLOCK_PER_STAMP, clock % CLOCK_PER_STAMP);
+    let bits = base << 15 | 0x7e00 | extension;
     packet[at..at + 6].copy_from_slice(&bits.to_be_bytes()[2..]);
 }
 
