@@ -101,7 +101,10 @@ impl Decoder {
         };
         let payload_len = u32::from_be_bytes(field(header, LENGTH)) as usize;
         if payload_len > self.max_payload {
-            return Parsed::Broken(FrameError::PayloadTooLong { length: payload_len, limit: self.max_payload });
+            return Parsed::Broken(FrameError::PayloadTooLong {
+                length: payload_len,
+                limit: self.max_payload,
+            });
         }
         let Some(payload) = rest.get(..payload_len) else {
             return Parsed::Incomplete { missing: payload_len - rest.len() };

@@ -69,7 +69,10 @@ impl Meter {
     /// The start of the interval that payload delivered now would belong to; `None` before the first payload and in a pause.
     #[must_use]
     pub fn open_since_ms(&self, now_ms: u64) -> Option<u64> {
-        self.intervals.last().filter(|last| now_ms.abs_diff(last.end_ms) <= PAUSE_MS).map(|last| last.start_ms)
+        self.intervals
+            .last()
+            .filter(|last| now_ms.abs_diff(last.end_ms) <= PAUSE_MS)
+            .map(|last| last.start_ms)
     }
 
     /// The intervals, oldest first; the last one may still grow.

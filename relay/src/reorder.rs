@@ -47,35 +47,25 @@
 //! of what is held then goes on from there.
 
 mod held;
+mod outcome;
 mod past;
+mod restart;
+mod start;
 mod strays;
 #[cfg(test)]
 mod tests;
 
 use held::Held;
+pub use outcome::Outcome;
 use past::{Known, Past};
-use strays::{Kept, Stray, Strays};
+use restart::{ALONE, Repeats};
+use strays::Strays;
 
 /// More than this no run of strays has to weigh.
 pub const EVIDENCE_MAX: u32 = 60;
 
-/// What strays that lead up to the next packet have to weigh: three that contradict.
-const EVIDENCE_LEADING: u32 = 12;
-
 /// After a reconnect, a channel has as much credit as if it had accepted so many packets.
 const CREDIT_RECONNECTED: u64 = 2;
-
-/// A run of so many packets, all in order, is of a source that doesn't shuffle: nothing lower is waited for.
-const IN_ORDER: usize = 15;
-
-/// A packet with so many numbers missing on both sides is alone.
-const ALONE: u64 = 64;
-
-/// So many repeated packets in ascending order show that the source has gone back.
-const REPEATS: u32 = 16;
-
-/// A jump ahead of at most so many windows is a loss, and packets from within it are late. A larger one is a restart.
-const SKIPPED_WINDOWS: u64 = 8;
 
 /// So often, in packets, the memory for packets out of order is given back if it wasn't needed.
 const REST_PACKETS: u64 = 4096;
@@ -97,24 +87,6 @@ impl Default for ReorderConfig {
     fn default() -> Self {
         Self { window: 1024, hold_ms: 200, start_hold_ms: 100, doubt_ms: 1_000 }
     }
-}
-
-/// What a call did, in packets. Every packet that was inserted is held, or was or will be counted once as released, late, duplicate
-/// or stray.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Given to `out`.
-    pub released: u32,
-    /// Dropped because their turn was over.
-    pub late: u32,
-    /// Dropped because the same packet was there before.
-    pub duplicate: u32,
-    /// Dropped because their number fitted nowhere: corrupt headers.
-    pub stray: u32,
-    /// Numbers that were given up: nothing came under them in time.
-    pub lost: u32,
-    /// Times that the numbers began anew.
-    pub reanchored: u32,
 }
 
 /// One channel's packets on their way into order.
@@ -149,15 +121,6 @@ pub struct Reorder {
     /// The latest time that was told, and how far the clock was set back in all.
     latest_ms: u64,
     set_back_ms: u64,
-}
-
-/// A run of packets that were delivered or given up before.
-#[derive(Default)]
-struct Repeats {
-    count: u32,
-    top: u64,
-    since_ms: u64,
-    accepted_then: u64,
 }
 
 impl Reorder {
@@ -318,36 +281,6 @@ impl Reorder {
         }
     }
 
-    fn insert_at_start(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        now_ms: u64,
-        outcome: &mut Outcome,
-        out: &mut impl FnMut(u64, &[u8]),
-    ) {
-        let window = self.window();
-        if self.held.is_empty() {
-            self.started_ms = now_ms;
-            self.next = sequence;
-            self.hold(sequence, payload, now_ms);
-        } else if sequence.wrapping_sub(self.next) < window {
-            match self.held.get(sequence) {
-                None => self.hold(sequence, payload, now_ms),
-                Some(known) if known == payload => outcome.duplicate += 1,
-                Some(_) => self.doubt(sequence, payload, now_ms, true, outcome, out),
-            }
-        } else if self.top.wrapping_sub(sequence) < window {
-            self.next = sequence;
-            self.hold(sequence, payload, now_ms);
-        } else if sequence.wrapping_sub(self.top) < window {
-            self.begin(outcome, out);
-            self.insert_running(sequence, payload, now_ms, outcome, out);
-        } else {
-            self.doubt(sequence, payload, now_ms, false, outcome, out);
-        }
-    }
-
     /// Keeps a packet in place until its turn comes.
     #[inline]
     fn hold(&mut self, sequence: u64, payload: &[u8], now_ms: u64) {
@@ -360,13 +293,6 @@ impl Reorder {
         self.accepted += 1;
         let span = self.top.wrapping_sub(self.next) as usize + 1;
         self.held.put(sequence, payload, now_ms, span);
-    }
-
-    /// Ends the start.
-    fn begin(&mut self, outcome: &mut Outcome, out: &mut impl FnMut(u64, &[u8])) {
-        self.starting = false;
-        self.known_from = if self.skipped { self.next.wrapping_sub(self.window()) } else { self.next };
-        self.release_ready(outcome, out);
     }
 
     #[inline]
@@ -428,117 +354,9 @@ impl Reorder {
         }
     }
 
-    /// Whether the packet that is due continues strays that go back over the numbers before it.
-    fn follows_strays(&self, sequence: u64) -> bool {
-        self.strays.lead_to(sequence, self.accepted)
-            && self.strays.evidence(sequence, self.accepted) >= EVIDENCE_LEADING
-    }
-
-    /// Keeps a stray, and begins anew with it if that is what it and the others say.
-    fn doubt(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        now_ms: u64,
-        contradicts: bool,
-        outcome: &mut Outcome,
-        out: &mut impl FnMut(u64, &[u8]),
-    ) {
-        self.keep_stray(sequence, payload, now_ms, contradicts, outcome);
-        let credit = (self.accepted - self.anchored_at).clamp(1, u64::from(EVIDENCE_MAX)) as u32;
-        let needed = (4 * credit + 1).min(EVIDENCE_MAX);
-        if self.strays.evidence(sequence, self.accepted) >= needed {
-            self.reanchor(sequence, now_ms, outcome, out);
-        }
-    }
-
-    fn keep_stray(
-        &mut self,
-        sequence: u64,
-        payload: &[u8],
-        now_ms: u64,
-        contradicts: bool,
-        outcome: &mut Outcome,
-    ) {
-        let due_ms = now_ms + self.config.hold_ms.min(self.config.doubt_ms);
-        self.strays_due_ms = if self.strays.is_empty() { due_ms } else { self.strays_due_ms.min(due_ms) };
-        match self.strays.put(sequence, payload, now_ms, self.accepted, contradicts) {
-            Kept::Kept => {}
-            Kept::Duplicate => outcome.duplicate += 1,
-            Kept::Instead(gone) => self.count_dropped(gone, outcome),
-        }
-    }
-
-    fn count_dropped(&self, sequence: u64, outcome: &mut Outcome) {
-        let behind = self.next.wrapping_sub(sequence);
-        if behind <= self.window() && !self.starting {
-            outcome.late += 1;
-        } else {
-            outcome.stray += 1;
-        }
-    }
-
-    /// Whether a packet that was there before is the latest of so many, for so long, that the source must have gone back.
-    fn has_gone_back(&mut self, sequence: u64, now_ms: u64) -> bool {
-        let repeats = &mut self.repeats;
-        let beyond = sequence.wrapping_sub(repeats.top) as i64;
-        if repeats.count == 0 || repeats.accepted_then != self.accepted || beyond < -(ALONE as i64) {
-            *repeats =
-                Repeats { count: 1, top: sequence, since_ms: now_ms, accepted_then: self.accepted };
-            return false;
-        }
-        if beyond <= 0 {
-            return false;
-        }
-        repeats.count = repeats.count.saturating_add(1);
-        repeats.top = sequence;
-        repeats.count >= REPEATS && now_ms - repeats.since_ms >= self.config.doubt_ms
-    }
-
-    /// Begins anew with the strays around a number.
-    fn reanchor(
-        &mut self,
-        around: u64,
-        now_ms: u64,
-        outcome: &mut Outcome,
-        out: &mut impl FnMut(u64, &[u8]),
-    ) {
-        self.release_all(outcome, out);
-        let run = self.strays.take_around(around);
-        let distance = |stray: &Stray| stray.sequence.wrapping_sub(around) as i64;
-        let lowest = run.iter().map(distance).min().unwrap_or_default();
-        let highest = run.iter().map(distance).max().unwrap_or_default();
-        let first_ms = run.iter().map(|stray| stray.arrived_ms).min().unwrap_or(now_ms);
-        let in_order = run.windows(2).all(|pair| pair[0].sequence.wrapping_add(1) == pair[1].sequence);
-        let span = (highest - lowest) as usize + 1;
-
-        let begin = around.wrapping_add_signed(lowest);
-        self.skipped = begin.wrapping_sub(self.next) <= SKIPPED_WINDOWS * self.window() && self.accepted > 0;
-        if self.skipped {
-            self.past.give_up_all();
-        }
-        self.starting = true;
-        self.started_ms = first_ms;
-        self.next = begin;
-        self.top = around.wrapping_add_signed(highest);
-        self.held_since_ms = first_ms;
-        self.anchored_at = self.accepted;
-        self.accepted += run.len() as u64;
-        let many = run.len() >= IN_ORDER;
-        for stray in run {
-            self.held.put_owned(stray.sequence, stray.payload, stray.arrived_ms, span);
-        }
-        outcome.reanchored += 1;
-        if in_order && many {
-            self.begin(outcome, out);
-        }
-    }
-
     fn expire_due(&mut self, now_ms: u64, outcome: &mut Outcome, out: &mut impl FnMut(u64, &[u8])) {
         loop {
-            if self.starting
-                && !self.held.is_empty()
-                && self.started_ms + self.config.start_hold_ms <= now_ms
+            if self.starting && !self.held.is_empty() && self.started_ms + self.config.start_hold_ms <= now_ms
             {
                 self.begin(outcome, out);
             }
@@ -580,36 +398,6 @@ impl Reorder {
         }
         self.release_ready(outcome, out);
         self.held_since_ms = self.held.earliest_ms().unwrap_or(now_ms);
-    }
-
-    /// Whether a packet that is held has none near it, nor the next number.
-    fn is_alone(&self, sequence: u64) -> bool {
-        sequence.wrapping_sub(self.next) > ALONE
-            && (1..=ALONE).all(|distance| {
-                self.held.get(sequence.wrapping_sub(distance)).is_none()
-                    && self.held.get(sequence.wrapping_add(distance)).is_none()
-            })
-    }
-
-    /// Makes a packet that is held a stray.
-    fn estrange(&mut self, sequence: u64, arrived_ms: u64, outcome: &mut Outcome) {
-        let Some(payload) = self.held.take(sequence) else { return };
-        self.keep_stray(sequence, &payload, arrived_ms, false, outcome);
-        self.held.recycle(payload);
-        while self.top == sequence || (self.held.get(self.top).is_none() && !self.held.is_empty()) {
-            self.top = self.top.wrapping_sub(1);
-        }
-    }
-
-    /// Drops the strays that nothing has supported while packets in place came.
-    fn drop_strays(&mut self, now_ms: u64, outcome: &mut Outcome) {
-        let (hold_ms, doubt_ms) = (self.config.hold_ms, self.config.doubt_ms);
-        if let Some(arrived_by_ms) = now_ms.checked_sub(doubt_ms) {
-            for stray in self.strays.take_older(arrived_by_ms) {
-                self.count_dropped(stray.sequence, outcome);
-            }
-        }
-        self.strays_due_ms = self.strays.deadline_ms(self.accepted, hold_ms, doubt_ms).unwrap_or(now_ms);
     }
 
     /// A lower bound of when something is to be done, on the steady clock.

@@ -13,11 +13,13 @@ fn frame(prefix: [u8; 5], channel: [u8; 6], sequence: u64, payload: &[u8]) -> Ve
     [&prefix[..], &channel, &sequence.to_be_bytes(), &length.to_be_bytes(), payload].concat()
 }
 
-/// Everything in the input, which comes in pieces, as the relay's connection reads it; and why it ends early, if it does.
+type Frames = Vec<(Header, Vec<u8>)>;
+
+/// The frames in the input, which comes in pieces, how many were skipped, and why it ends early, if it does.
 fn read_in_pieces(
     input: &[u8],
     pieces: impl IntoIterator<Item = usize>,
-) -> (Vec<(Header, Vec<u8>)>, usize, Option<FrameError>) {
+) -> (Frames, usize, Option<FrameError>) {
     let mut decoder = Decoder::new(LIMIT);
     let (mut frames, mut skipped) = (Vec::new(), 0);
     let (mut from, mut to) = (0, 0);

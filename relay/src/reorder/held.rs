@@ -6,9 +6,10 @@ use std::mem;
 const SLOTS_MIN: usize = 64;
 const SLOTS_KEPT: usize = 256;
 
-/// Buffers that wait for their next packet take at most this, so that a packet out of order usually costs no allocation and
-/// thousands of channels still cost little.
-const SPARE_BYTES_MAX: usize = 64 * 1024;
+/// So many buffers wait for their next packet, none larger than this, so that a packet out of order usually costs no allocation
+/// and thousands of channels still cost little. A bundle of seven MPEG-TS packets fits.
+const SPARES_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 1_536;
 
 struct Packet {
     sequence: u64,
@@ -23,8 +24,7 @@ pub(super) struct Held {
     slots: Vec<Option<Packet>>,
     count: usize,
     bytes: usize,
-    spare: Vec<Vec<u8>>,
-    spare_bytes: usize,
+    spares: Vec<Vec<u8>>,
     used_lately: bool,
 }
 
@@ -57,8 +57,7 @@ impl Held {
     /// or will be looked for, both included.
     #[inline]
     pub(super) fn put(&mut self, sequence: u64, payload: &[u8], arrived_ms: u64, span: usize) {
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        self.spare_bytes -= buffer.capacity();
+        let mut buffer = self.spares.pop().unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(payload);
         self.put_owned(sequence, buffer, arrived_ms, span);
@@ -91,9 +90,8 @@ impl Held {
     /// Keeps a buffer for the next packet.
     #[inline]
     pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
-        if self.spare_bytes + buffer.capacity() <= SPARE_BYTES_MAX {
-            self.spare_bytes += buffer.capacity();
-            self.spare.push(buffer);
+        if self.spares.len() < SPARES_MAX && buffer.capacity() <= SPARE_BYTES_MAX {
+            self.spares.push(buffer);
         }
         if self.count == 0 && self.slots.len() > SLOTS_KEPT {
             self.slots = Vec::new();
@@ -138,6 +136,8 @@ impl Held {
 impl Held {
     /// What it takes beside itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Option<Packet>>() + self.bytes + self.spare_bytes
+        self.slots.capacity() * size_of::<Option<Packet>>()
+            + self.bytes
+            + self.spares.iter().map(Vec::capacity).sum::<usize>()
     }
 }

@@ -28,12 +28,12 @@ pub(super) struct Strays {
     reach: u64,
 }
 
-/// Whether a packet was kept.
-pub(super) enum Kept {
+/// What became of a packet.
+pub(super) enum Fate {
     Kept,
     /// The same packet is there.
     Duplicate,
-    /// Yes, and this number isn't any more: another payload under the same number, or the oldest.
+    /// It is kept, and one with this number isn't any more: another payload under the same number, or the oldest.
     Instead(u64),
 }
 
@@ -59,10 +59,10 @@ impl Strays {
         arrived_ms: u64,
         accepted: u64,
         contradicts: bool,
-    ) -> Kept {
+    ) -> Fate {
         let same = self.list.iter().position(|stray| stray.sequence == sequence);
         if same.is_some_and(|index| self.list[index].payload == payload) {
-            return Kept::Duplicate;
+            return Fate::Duplicate;
         }
         let oldest = (self.list.len() >= STRAYS_MAX).then_some(0);
         let gone = same.or(oldest).map(|index| self.list.remove(index));
@@ -76,9 +76,9 @@ impl Strays {
             accepted_then: accepted,
             weight,
         });
-        gone.map_or(Kept::Kept, |gone| {
+        gone.map_or(Fate::Kept, |gone| {
             self.bytes -= gone.payload.len();
-            Kept::Instead(gone.sequence)
+            Fate::Instead(gone.sequence)
         })
     }
 

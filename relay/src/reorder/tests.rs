@@ -34,9 +34,9 @@ impl Bench {
 
     pub(super) fn insert(&mut self, sequence: u64, payload: &[u8]) {
         let out = &mut self.out;
-        let outcome = self
-            .reorder
-            .insert(sequence, payload, self.now_ms, |sequence, payload| out.push((sequence, payload.to_vec())));
+        let outcome = self.reorder.insert(sequence, payload, self.now_ms, |sequence, payload| {
+            out.push((sequence, payload.to_vec()))
+        });
         self.add(outcome);
     }
 
@@ -61,7 +61,8 @@ impl Bench {
 
     pub(super) fn expire(&mut self) {
         let out = &mut self.out;
-        let outcome = self.reorder.expire(self.now_ms, |sequence, payload| out.push((sequence, payload.to_vec())));
+        let outcome =
+            self.reorder.expire(self.now_ms, |sequence, payload| out.push((sequence, payload.to_vec())));
         self.add(outcome);
     }
 
@@ -79,7 +80,8 @@ impl Bench {
     }
 
     fn assert_delivered(&self, expected: impl IntoIterator<Item = u64>, run: u8) {
-        let expected: Vec<_> = expected.into_iter().map(|sequence| (sequence, payload(sequence, run))).collect();
+        let expected: Vec<_> =
+            expected.into_iter().map(|sequence| (sequence, payload(sequence, run))).collect();
         assert!(self.out == expected, "{:?}, total {:?}", self.numbers(), self.total);
     }
 }
@@ -314,7 +316,10 @@ fn many_lost_packets_in_a_row_are_only_a_gap() {
 fn flushing_releases_what_is_held_and_keeps_the_place() {
     let mut bench = Bench::after(0..100);
     bench.send([102, 105, 9_000], 0);
-    assert_eq!(bench.reorder.held_bytes(), [102, 105, 9_000].map(|sequence| payload(sequence, 0).len()).iter().sum());
+    assert_eq!(
+        bench.reorder.held_bytes(),
+        [102, 105, 9_000].map(|sequence| payload(sequence, 0).len()).iter().sum()
+    );
     let mut flushed = Vec::new();
     let outcome = bench.reorder.flush(|sequence, _| flushed.push(sequence));
     assert_eq!(flushed, [102, 105]);

@@ -197,7 +197,8 @@ proptest! {
         corrupt in prop::collection::hash_map(0..800_usize, any::<u64>(), 0..30),
         corrupt_first in prop::option::of(any::<u64>()),
         base in any::<u64>(),
-        step_ms in 0..4_u64,
+        // So short that a hold never ends while its packet is still to come.
+        step_ms in 0..3_u64,
     ) {
         let far = |sequence: &&u64| (sequence.wrapping_sub(base) as i64).unsigned_abs() > 5_000;
         let mut bench = Bench::new();
