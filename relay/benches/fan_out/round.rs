@@ -19,8 +19,6 @@ pub struct Load {
     pub pace: Pace,
     pub warm: Duration,
     pub measured: Duration,
-    /// Viewers beside the others that never read.
-    pub stalled: usize,
     pub latency: bool,
 }
 
@@ -114,24 +112,8 @@ pub fn hold(contestant: Contestant, viewers: usize, setup: &Setup) -> Result<Hel
 /// Starts a server, lets it serve, and ends it.
 pub fn run(contestant: Contestant, load: &Load, setup: &Setup) -> Result<Figures> {
     let server = Server::start(contestant, load.viewers, setup)?;
-    let publishing_side = server.publishing_side()?;
-    let sockets: Vec<TcpStream> =
-        (0..load.viewers).map(|index| server.viewer(index, setup)).collect::<Result<_>>()?;
-    let stalled: Vec<TcpStream> =
-        (0..load.stalled).map(|index| server.viewer(load.viewers + index, setup)).collect::<Result<_>>()?;
-
-    let viewers = Viewers::watch(sockets, framing(contestant.kind, load.payload_bytes))?;
+    let (viewers, publisher) = begin(&server, contestant, load, setup)?;
     let progress = viewers.progress.clone();
-    let publisher = match publishing_side {
-        None => None,
-        Some(socket) => {
-            let publisher =
-                Publisher::start(socket, contestant.kind, load.payload_bytes, load.pace, progress.clone())?;
-            wait_until_all_listen(&progress, load.viewers, contestant)?;
-            publisher.go();
-            Some(publisher)
-        }
-    };
     settle(load, contestant, setup);
 
     if load.latency {
@@ -156,7 +138,6 @@ pub fn run(contestant: Contestant, load: &Load, setup: &Setup) -> Result<Figures
         std::thread::sleep(Duration::from_millis(20));
     }
     let seen = viewers.finish(end)?;
-    drop(stalled);
     let packets = after.2 - before.2;
     Ok(Figures {
         seconds,
@@ -170,9 +151,59 @@ pub fn run(contestant: Contestant, load: &Load, setup: &Setup) -> Result<Figures
         ended: progress.ended.load(Relaxed),
         fewest: seen.noted.iter().copied().min().unwrap_or(0),
         most: seen.noted.iter().copied().max().unwrap_or(0),
-        each_us: Quantiles::of(seen.each_us),
+        each_us: Quantiles::of(seen.each_us.into_iter().flatten().collect()),
         last_us: Quantiles::of(seen.last_us),
     })
+}
+
+/// Latencies of `rounds` × (all viewers read, one more doesn't), in turn, on one server.
+pub fn alternate(
+    contestant: Contestant,
+    load: &Load,
+    rounds: usize,
+    setup: &Setup,
+) -> Result<Vec<[Quantiles; 2]>> {
+    let server = Server::start(contestant, load.viewers, setup)?;
+    let (viewers, publisher) = begin(&server, contestant, load, setup)?;
+    let publisher = publisher.context("the raw loop has no latency")?;
+    let progress = viewers.progress.clone();
+    settle(load, contestant, setup);
+    progress.noted_from.store(publisher.next(), Relaxed);
+    for round in 0..rounds {
+        progress.phase.store(2 * round + 1, Relaxed);
+        std::thread::sleep(load.measured);
+        progress.phase.store(0, Relaxed);
+        let stalled = server.viewer(load.viewers + round, setup)?;
+        std::thread::sleep(load.warm);
+        progress.phase.store(2 * round + 2, Relaxed);
+        std::thread::sleep(load.measured);
+        progress.phase.store(0, Relaxed);
+        drop(stalled);
+        std::thread::sleep(load.warm / 2);
+    }
+    let mut seen = viewers.finish(publisher.stop()?)?;
+    let mut phase =
+        |phase: usize| Quantiles::of(seen.each_us.get_mut(phase).map(std::mem::take).unwrap_or_default());
+    Ok((0..rounds).map(|round| [phase(2 * round + 1), phase(2 * round + 2)]).collect())
+}
+
+/// Connects the viewers and publishes at the scenario's pace as soon as all of them have heard something.
+fn begin(
+    server: &Server,
+    contestant: Contestant,
+    load: &Load,
+    setup: &Setup,
+) -> Result<(Viewers, Option<Publisher>)> {
+    let publishing_side = server.publishing_side()?;
+    let sockets: Vec<TcpStream> =
+        (0..load.viewers).map(|index| server.viewer(index, setup)).collect::<Result<_>>()?;
+    let viewers = Viewers::watch(sockets, framing(contestant.kind, load.payload_bytes))?;
+    let Some(socket) = publishing_side else { return Ok((viewers, None)) };
+    let progress = viewers.progress.clone();
+    let publisher = Publisher::start(socket, contestant.kind, load.payload_bytes, load.pace, progress)?;
+    wait_until_all_listen(&viewers.progress, load.viewers, contestant)?;
+    publisher.go();
+    Ok((viewers, Some(publisher)))
 }
 
 fn wait_until_all_listen(progress: &Progress, viewers: usize, contestant: Contestant) -> Result<()> {

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::publisher::Pace;
 use crate::report::{Bar, Rounds, median, met, spread};
-use crate::round::{Figures, Held, Load, hold, run};
-use crate::server::{Contestant, NATS, RAW_LOOP, REDIS, RELAY, RELAY_STALLED, RELAY_TICK, Setup};
+use crate::round::{Figures, Held, Load, Quantiles, alternate, hold, run};
+use crate::server::{Contestant, NATS, RAW_LOOP, REDIS, RELAY, RELAY_TICK, Setup};
 
 /// A packet of MPEG-TS as it goes over UDP, and a single one.
 const TS_DATAGRAM: usize = 1316;
@@ -82,7 +82,6 @@ impl Plan<'_> {
             pace: Pace::Saturated { ahead_bytes: AHEAD_BYTES },
             warm: Duration::from_millis(700),
             measured: Duration::from_secs(2),
-            stalled: 0,
             latency: false,
         };
         let rounds = self.rounds(&[RELAY, NATS, REDIS, RAW_LOOP].map(|contestant| (contestant, load)))?;
@@ -203,14 +202,26 @@ impl Plan<'_> {
     /// The others' latency with and without one viewer that never reads, at a rate that soon fills its buffers.
     fn stalled(&self) -> Result<()> {
         println!("## One viewer that never reads, beside 1,000 that do\n");
-        let alone = Load { warm: Duration::from_secs(2), ..steady(1000, 100.0) };
-        let beside = Load { stalled: 1, ..alone };
-        let rounds = self.rounds(&[(RELAY, alone), (RELAY_STALLED, beside)])?;
-        rounds.print_latency();
-        rounds.print_losses();
-        let value = |figures: &Figures| f64::from(figures.each_us.p99);
-        rounds.print_ratio("p99 at each viewer", (RELAY_STALLED, RELAY), value, Bar::AtMost(1.1));
-        println!();
+        let load = Load {
+            payload_bytes: 4 * TS_DATAGRAM,
+            warm: Duration::from_secs(2),
+            measured: Duration::from_secs(2),
+            ..steady(1000, 100.0)
+        };
+        let rounds = alternate(RELAY, &load, self.rounds, self.setup)?;
+        println!("| | each p50 µs | each p99 µs | slowest µs |\n|---|---|---|---|");
+        for (at, name) in ["all read", "one more doesn't"].into_iter().enumerate() {
+            let cells = [|q: &Quantiles| q.p50, |q: &Quantiles| q.p99, |q: &Quantiles| q.max]
+                .map(|value| spread(rounds.iter().map(|round| f64::from(value(&round[at]))), 0));
+            println!("| {name} | {} |", cells.join(" | "));
+        }
+        let ratios = rounds.iter().map(|[alone, beside]| f64::from(beside.p99) / f64::from(alone.p99));
+        let median = median(ratios.clone());
+        println!(
+            "\np99 with it / without: {} — bar: at most 1.1, {}\n",
+            spread(ratios, 2),
+            met(median <= 1.1)
+        );
         Ok(())
     }
 }
@@ -222,7 +233,6 @@ fn steady(viewers: usize, per_second: f64) -> Load {
         pace: Pace::Steady { per_second },
         warm: Duration::from_millis(700),
         measured: Duration::from_secs(3),
-        stalled: 0,
         latency: true,
     }
 }

@@ -43,8 +43,6 @@ impl Contestant {
 pub const RELAY: Contestant = Contestant { name: "relay", kind: Kind::Relay, flush_interval_ms: 0 };
 pub const RELAY_TICK: Contestant =
     Contestant { name: "relay, tick 100 ms", kind: Kind::Relay, flush_interval_ms: 100 };
-pub const RELAY_STALLED: Contestant =
-    Contestant { name: "relay, one more viewer stalled", kind: Kind::Relay, flush_interval_ms: 0 };
 pub const NATS: Contestant = Contestant { name: "nats", kind: Kind::Nats, flush_interval_ms: 0 };
 pub const REDIS: Contestant = Contestant { name: "redis", kind: Kind::Redis, flush_interval_ms: 0 };
 pub const RAW_LOOP: Contestant =

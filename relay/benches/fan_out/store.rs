@@ -5,8 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use live::ViewerId;
+use live::tickets::{SigningKey, TICKET_LIFETIME_S};
 
 use crate::wire::CHANNEL;
 
@@ -14,18 +19,25 @@ use crate::wire::CHANNEL;
 pub struct Store {
     address: SocketAddr,
     writes: Arc<AtomicU64>,
+    key: SigningKey,
 }
 
 impl Store {
     /// Starts to answer on a port of its own.
     pub fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let store = Self { address: listener.local_addr()?, writes: Arc::default() };
-        let writes = Arc::clone(&store.writes);
+        let key = SigningKey::from_pkcs8(&SigningKey::generate()?)?;
+        let keys = format!(
+            r#"{{"Count":1,"ScannedCount":1,"Items":[{{"use":{{"S":"verify"}},"key_id":{{"S":"{}"}},"created_ms":{{"N":"1"}},"public_key":{{"B":"{}"}}}}]}}"#,
+            key.id(),
+            STANDARD.encode(key.public_key())
+        );
+        let store = Self { address: listener.local_addr()?, writes: Arc::default(), key };
+        let (writes, keys): (_, Arc<str>) = (Arc::clone(&store.writes), keys.into());
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             for connection in listener.incoming().flatten() {
-                let writes = Arc::clone(&writes);
-                let _ = std::thread::Builder::new().spawn(move || answer_all(connection, &writes));
+                let (writes, keys) = (Arc::clone(&writes), Arc::clone(&keys));
+                let _ = std::thread::Builder::new().spawn(move || answer_all(connection, &writes, &keys));
             }
         })?;
         Ok(store)
@@ -46,17 +58,18 @@ impl Store {
             .env("LIVE_USAGE_TABLE", "LiveUsage")
             .env("LIVE_RELAYS_TABLE", "LiveRelays")
             .env("LIVE_VIEWERS_TABLE", "LiveViewers")
-            .env("TICKET_KEYS_TABLE", "TicketKeys")
-            .env("REQUIRE_TICKET", "false");
+            .env("TICKET_KEYS_TABLE", "TicketKeys");
     }
 
     /// What a viewer sends: each is somebody else, so that no limit of sessions is met.
     pub fn viewer_line(&self, index: usize) -> Result<String> {
-        Ok(format!("viewer-{index:05} {CHANNEL}\n"))
+        let viewer: ViewerId = format!("viewer-{index:05}").parse()?;
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        Ok(format!("{viewer} {CHANNEL} {}\n", self.key.sign(&viewer, now_s + TICKET_LIFETIME_S)))
     }
 }
 
-fn answer_all(connection: TcpStream, writes: &AtomicU64) -> Option<()> {
+fn answer_all(connection: TcpStream, writes: &AtomicU64, keys: &str) -> Option<()> {
     connection.set_nodelay(true).ok()?;
     let mut requests = BufReader::new(connection.try_clone().ok()?);
     let mut answers = connection;
@@ -81,8 +94,7 @@ fn answer_all(connection: TcpStream, writes: &AtomicU64) -> Option<()> {
         body.resize(length, 0);
         requests.read_exact(&mut body).ok()?;
         let answer = match operation.as_str() {
-            "GetItem" => r#"{"Item":{"viewer_id":{"S":"somebody"},"owner":{"S":"somebody"}}}"#,
-            "Query" => r#"{"Count":0,"Items":[],"ScannedCount":0}"#,
+            "Query" => keys,
             _ => {
                 writes.fetch_add(1, Relaxed);
                 "{}"

@@ -30,6 +30,8 @@ pub struct Progress {
     pub heard: AtomicUsize,
     /// Latencies are noted for packets from this number on; `u64::MAX` for none.
     pub noted_from: AtomicU64,
+    /// The phase of the round to which latencies belong: 0 but for rounds that compare two states of one server.
+    pub phase: AtomicUsize,
     /// Viewers whose connection has ended.
     pub ended: AtomicUsize,
     stop: AtomicBool,
@@ -44,8 +46,8 @@ pub struct Seen {
     pub lost: u64,
     /// Packets that came twice, late, or were none.
     pub disordered: u64,
-    /// Microseconds from the hand-over of a packet to the arrival at each viewer, unsorted.
-    pub each_us: Vec<u32>,
+    /// Microseconds from the hand-over of a packet to the arrival at each viewer, unsorted, by phase.
+    pub each_us: Vec<Vec<u32>>,
     /// The same to its arrival at the last of all viewers.
     pub last_us: Vec<u32>,
 }
@@ -73,7 +75,8 @@ struct Book {
     lost: u64,
     disordered: u64,
     noted_from: u64,
-    each_us: Vec<u32>,
+    phase: usize,
+    each_us: Vec<Vec<u32>>,
     arrivals: Vec<Arrivals>,
 }
 
@@ -126,7 +129,8 @@ fn read_all(poll: &OwnedFd, mut viewers: Vec<Viewer>, framing: Framing, progress
         lost: 0,
         disordered: 0,
         noted_from: u64::MAX,
-        each_us: Vec::new(),
+        phase: 0,
+        each_us: vec![Vec::new()],
         arrivals: Vec::new(),
     };
     let mut buffer = vec![0; CARRY + READ_BYTES];
@@ -139,6 +143,10 @@ fn read_all(poll: &OwnedFd, mut viewers: Vec<Viewer>, framing: Framing, progress
             Err(error) => return Err(error.into()),
         }
         book.noted_from = progress.noted_from.load(Relaxed);
+        book.phase = progress.phase.load(Relaxed);
+        if book.phase >= book.each_us.len() {
+            book.each_us.resize(book.phase + 1, Vec::new());
+        }
         let (mut packets, mut heard) = (0, 0);
         for event in &events {
             let index = event.data.u64() as usize;
@@ -224,7 +232,7 @@ impl Book {
 
     fn note(&mut self, sequence: u64, latency_ns: u64) {
         let us = u32::try_from(latency_ns / 1000).unwrap_or(u32::MAX);
-        self.each_us.push(us);
+        self.each_us[self.phase].push(us);
         let at = (sequence - self.noted_from) as usize;
         if at >= self.arrivals.len() {
             self.arrivals.resize(at + 1, Arrivals::default());
