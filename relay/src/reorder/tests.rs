@@ -318,7 +318,7 @@ fn flushing_releases_what_is_held_and_keeps_the_place() {
     bench.send([102, 105, 9_000], 0);
     assert_eq!(
         bench.reorder.held_bytes(),
-        [102, 105, 9_000].map(|sequence| payload(sequence, 0).len()).iter().sum()
+        [102, 105, 9_000].map(|sequence| payload(sequence, 0).len()).iter().sum::<usize>()
     );
     let mut flushed = Vec::new();
     let outcome = bench.reorder.flush(|sequence, _| flushed.push(sequence));
