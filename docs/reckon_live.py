@@ -102,7 +102,7 @@ def million() -> list[str]:
         feeds.append(level)
     relays = tasks + sum(feeds)
     cores = VIEWERS * 10 * SEND_SECONDS
-    rows = VIEWERS * (2 * ZAPS + 2)
+    rows = VIEWERS * (2 * ZAPS + 1)
     beats = relays * 3600
     # One row with all channels, about 70 bytes each, every five seconds.
     lists = relays * 720 * math.ceil(CHANNELS * 70 / 1024)
@@ -128,7 +128,7 @@ def million() -> list[str]:
              " + ".join(f"{count:,}" for count in feeds)),
         line("Fargate and addresses", f"{relays:,} × {task_hour(1024):.4f}", f"{compute:,.2f} dollars"),
         line("what feeds carry to another zone", f"half of {relays - 1:,} × {fed_gb} GB, × {ZONES_GB}", f"{fed:,.0f} dollars"),
-        line("usage rows", f"a start and an end for each of {ZAPS} channels, two at the change of the hour",
+        line("usage rows", f"a start and an end for each of {ZAPS} channels, one at the change of the hour",
              f"{rows / 1e6:g} million writes"),
         line("beats", f"{relays:,} × 3,600", f"{beats / 1e6:.2f} million writes"),
         line("channel lists", f"{relays:,} × 720 × {math.ceil(CHANNELS * 70 / 1024)} KB", f"{lists / 1e6:.2f} million writes"),
