@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
+use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::ChannelId;
+use crate::item::{from_item, number, string};
 
 /// What a relay says older than this is no longer so, in milliseconds.
 const FRESH_MS: u64 = 20_000;
@@ -45,15 +48,57 @@ impl ChannelsRow {
 
     /// The row with that number of a relay, as things are at `at_ms`.
     #[must_use]
-    pub fn new(task_id: String, number: usize, at_ms: u64, channels: BTreeMap<ChannelId, ChannelNow>) -> Self {
+    pub fn new(
+        task_id: String,
+        number: usize,
+        at_ms: u64,
+        channels: BTreeMap<ChannelId, ChannelNow>,
+    ) -> Self {
         let part = format!("{}{number:03}", Self::PREFIX);
         Self { task_id, part, at_ms, channels, expires_at: at_ms / 1_000 + KEPT_S }
     }
 }
 
+/// The table of relays, for whoever wants to know what is live.
+#[derive(Clone, Debug)]
+pub struct LiveChannels {
+    client: Client,
+    relays: String,
+}
+
+impl LiveChannels {
+    /// The channels in this table.
+    #[must_use]
+    pub fn new(client: Client, relays: impl Into<String>) -> Self {
+        Self { client, relays: relays.into() }
+    }
+
+    /// The channels that are live now. The table holds a few rows for each relay of the last days, so it is read whole.
+    ///
+    /// # Errors
+    /// When DynamoDB doesn't answer, or an item is no record.
+    pub async fn now(&self, now_ms: u64) -> anyhow::Result<BTreeMap<ChannelId, ChannelNow>> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.relays)
+            .filter_expression("begins_with(part, :channels) AND at_ms >= :oldest")
+            .expression_attribute_values(":channels", string(ChannelsRow::PREFIX))
+            .expression_attribute_values(":oldest", number(now_ms.saturating_sub(FRESH_MS)))
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows = Vec::new();
+        while let Some(item) = pages.try_next().await.context("reading the live channels")? {
+            rows.push(from_item(item)?);
+        }
+        Ok(together(rows, now_ms))
+    }
+}
+
 /// The channels of all relays together: viewers add up, and the rate is the highest that a relay sees, since all take the
 /// same.
-pub(crate) fn together(rows: impl IntoIterator<Item = ChannelsRow>, now_ms: u64) -> BTreeMap<ChannelId, ChannelNow> {
+fn together(rows: impl IntoIterator<Item = ChannelsRow>, now_ms: u64) -> BTreeMap<ChannelId, ChannelNow> {
     let mut together = BTreeMap::new();
     for row in rows.into_iter().filter(|row| row.at_ms + FRESH_MS >= now_ms) {
         for (channel, now) in row.channels {
@@ -63,11 +108,6 @@ pub(crate) fn together(rows: impl IntoIterator<Item = ChannelsRow>, now_ms: u64)
         }
     }
     together
-}
-
-/// Rows older than this say nothing of now.
-pub(crate) fn oldest_fresh_ms(now_ms: u64) -> u64 {
-    now_ms.saturating_sub(FRESH_MS)
 }
 
 #[cfg(test)]

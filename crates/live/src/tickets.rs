@@ -246,7 +246,17 @@ mod tests {
     #[test]
     fn what_is_no_ticket_is_refused() {
         let keys = keys(&[&key()]);
-        for text in ["", ".", "..", "a.b.c", "1.2", "1.2.3.4", "+1.abcdefgh.AA", "01.abcdefgh.AA", "99999999999999999999.a.AA"] {
+        for text in [
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            "1.2",
+            "1.2.3.4",
+            "+1.abcdefgh.AA",
+            "01.abcdefgh.AA",
+            "99999999999999999999.a.AA",
+        ] {
             assert_eq!(keys.verify(text, &viewer("anna"), NOW_S), Err(TicketError::Malformed), "{text}");
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use cold_start::{quick_calls, required_env};
-use library::Videos;
+use library::{Timestamp, Videos};
 use signed_cookies::{MediaCookies, MediaKeys};
 
 /// What the endpoints work with.
@@ -40,4 +40,9 @@ impl Context {
 
 pub(crate) fn dynamodb(sdk: &SdkConfig) -> Client {
     Client::from_conf(aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(quick_calls()).build())
+}
+
+/// Unix time in milliseconds.
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(Timestamp::now().unix_ms()).unwrap_or_default()
 }

@@ -35,7 +35,8 @@ fn sum_ms(segments: &[Segment], beats: &HashMap<String, Beat>, now_ms: u64) -> u
 }
 
 #[test]
-fn an_open_segment_of_a_living_relay_lasts_until_now_and_of_a_dead_one_until_half_a_second_after_its_last_beat() {
+fn an_open_segment_of_a_living_relay_lasts_until_now_and_of_a_dead_one_until_half_a_second_after_its_last_beat()
+ {
     let segments = [segment(NOW_MS, 0, &[], Some(NOW_MS + 1_000))];
     assert_eq!(sum_ms(&segments, &beat(NOW_MS + 9_800, &[]), NOW_MS + 10_000), 9_000);
     assert_eq!(sum_ms(&segments, &beat(NOW_MS + 9_800, &[]), NOW_MS + 99_000), 9_300);
@@ -69,8 +70,10 @@ fn twenty_four_hours_are_clipped_to_the_millisecond() {
 fn sessions_on_one_channel_count_each_and_none_is_left_out_before_the_sum_is_rounded() {
     let interval = |ms| (NOW_MS, NOW_MS + ms);
     let seconds = |durations_ms: &[u64]| {
-        let segments: Vec<_> =
-            (0..).zip(durations_ms).map(|(session, ms)| segment(NOW_MS, session, &[interval(*ms)], None)).collect();
+        let segments: Vec<_> = (0..)
+            .zip(durations_ms)
+            .map(|(session, ms)| segment(NOW_MS, session, &[interval(*ms)], None))
+            .collect();
         seconds_by_channel(&segments, &HashMap::new(), NOW_MS + HOUR_MS).into_values().next()
     };
     assert_eq!(seconds(&[10_000, 10_000]), Some(20));
@@ -94,18 +97,19 @@ struct Row {
 
 fn row() -> impl Strategy<Value = Row> {
     let interval = (0u64..40, 0u64..40).prop_map(|(a, b)| (a.min(b), a.max(b)));
-    (
-        0u64..28,
-        0u64..3,
-        prop::collection::vec(interval, 0..4),
-        prop::option::of(0u64..40),
-        0u64..40,
+    (0u64..28, 0u64..3, prop::collection::vec(interval, 0..4), prop::option::of(0u64..40), 0u64..40).prop_map(
+        |(hour, session, intervals, open_since, seen)| Row { hour, session, intervals, open_since, seen },
     )
-        .prop_map(|(hour, session, intervals, open_since, seen)| Row { hour, session, intervals, open_since, seen })
 }
 
 /// Steps that a row stands for, marked one by one.
-fn mark(row: &Row, next_hour: Option<u64>, beat: Option<(u64, Option<u64>)>, now: u64, marked: &mut BTreeSet<u64>) {
+fn mark(
+    row: &Row,
+    next_hour: Option<u64>,
+    beat: Option<(u64, Option<u64>)>,
+    now: u64,
+    marked: &mut BTreeSet<u64>,
+) {
     let hour = row.hour * 40;
     for &(start, end) in &row.intervals {
         marked.extend(hour + start..hour + end);
