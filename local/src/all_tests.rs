@@ -14,7 +14,7 @@ use crate::stack::{Options, Stack};
 /// # Errors
 /// When something could not be built or a test failed.
 pub async fn run(project: &Project) -> Result<()> {
-    setup::prepare(project, true).await?;
+    setup::prepare(project, true, true).await?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tests = ["test", "--locked", "--workspace", "--profile", &project.profile];
     let mut command = Command::new(cargo);
@@ -26,7 +26,7 @@ pub async fn run(project: &Project) -> Result<()> {
 
 async fn in_browser(project: &Project) -> Result<()> {
     let film = film::make(project, &LARGE_FILM).await?;
-    let stack = Stack::start(Options { pages: true, ..Options::default() }).await?;
+    let stack = Stack::start(Options { pages: true, live: true, ..Options::default() }).await?;
     for account in [PUBLISHER, VIEWER] {
         stack.create_user_in(account.email, account.password, account.groups).await?;
     }

@@ -3,10 +3,10 @@
 //! The behaviours, their order and the headers are those of `infra/cdn.yaml`. What it adds nothing to, as CloudFront
 //! would not either: an answer is what the origin says, or a refusal.
 
-mod api;
 mod bucket;
 mod guard;
 mod headers;
+mod origin;
 
 use anyhow::Result;
 use aws_sdk_s3::Client;
@@ -18,8 +18,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deployment::{Deployment, STACK};
 use crate::endpoint::Endpoint;
-use api::Api;
 use guard::Guard;
+use origin::Origin;
 
 /// The origins behind the CDN, and what it needs to guard them.
 #[derive(Clone)]
@@ -28,7 +28,9 @@ pub struct Cdn {
     upload_bucket: String,
     media_bucket: String,
     web_bucket: String,
-    api: Api,
+    api: Origin,
+    /// None where nothing is live: as on AWS, its paths then are pages.
+    relay: Option<Origin>,
     guard: Guard,
     content_security_policy: String,
 }
@@ -40,6 +42,7 @@ enum Behaviour {
     Api,
     Original,
     Media,
+    Live,
     Page,
 }
 
@@ -53,6 +56,8 @@ impl Behaviour {
             Self::Original
         } else if path.starts_with("/media/") || path.starts_with("/posters/") {
             Self::Media
+        } else if path.starts_with("/live/") {
+            Self::Live
         } else {
             Self::Page
         }
@@ -60,17 +65,20 @@ impl Behaviour {
 }
 
 impl Cdn {
-    /// A CDN in front of what is deployed at `endpoint`.
+    /// A CDN in front of what is deployed at `endpoint`, and of the relay at `relay_url`, if there is one.
     ///
     /// # Errors
     /// When the deployment lacks an output.
-    pub fn new(endpoint: &Endpoint, deployment: &Deployment) -> Result<Self> {
+    pub fn new(endpoint: &Endpoint, deployment: &Deployment, relay_url: Option<String>) -> Result<Self> {
+        // The path in front is how emulators tell APIs apart without DNS.
+        let api = format!("{}/_aws/execute-api/{}", endpoint.url, deployment.output("ApiId")?);
         Ok(Self {
             s3: endpoint.s3(),
             upload_bucket: deployment.output("UploadBucket")?.to_owned(),
             media_bucket: deployment.output("MediaBucket")?.to_owned(),
             web_bucket: deployment.output("WebBucket")?.to_owned(),
-            api: Api::new(endpoint, deployment.output("ApiId")?),
+            api: Origin::new("the API", api),
+            relay: relay_url.map(|url| Origin::new("the relay", url)),
             guard: Guard::new(endpoint, deployment.output("MediaKeysTable")?, STACK),
             content_security_policy: headers::content_security_policy(&endpoint.url),
         })
@@ -79,7 +87,7 @@ impl Cdn {
     /// The address of the API behind it, stage included.
     #[must_use]
     pub fn api_url(&self) -> String {
-        self.api.url()
+        format!("{}/api", self.api.base())
     }
 
     /// Everything that it serves.
@@ -113,6 +121,9 @@ impl Cdn {
             && let Err(refusal) = self.guard.admit(&request).await
         {
             return refusal;
+        }
+        if let (Behaviour::Live, Some(relay)) = (behaviour, &self.relay) {
+            return relay.forward(request, body).await;
         }
         match behaviour {
             Behaviour::Original => bucket::serve(&self.s3, &self.upload_bucket, path, &request).await,
@@ -149,6 +160,8 @@ mod tests {
             ("/media/7/original", Behaviour::Original),
             ("/media/7/master.m3u8", Behaviour::Media),
             ("/posters/7.jpg", Behaviour::Media),
+            ("/live/zato01", Behaviour::Live),
+            ("/live", Behaviour::Page),
         ] {
             assert_eq!(Behaviour::of(path), behaviour, "{path}");
         }

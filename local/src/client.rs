@@ -1,5 +1,6 @@
 //! Matinee as a program uses it: its API over HTTP, nothing else.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -57,12 +58,30 @@ pub struct NewUpload<'a> {
     pub size_bytes: u64,
 }
 
+/// What a viewer of live channels tells the relay, and where that is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ticket {
+    /// The viewer's id.
+    pub user_id: String,
+    /// The right to watch, for some minutes.
+    pub ticket: String,
+    /// The relay's name or address.
+    pub host: String,
+    /// The relay's port.
+    pub port: u16,
+}
+
 /// The right to watch one film, for some minutes.
 #[derive(Debug)]
 pub struct Playback {
     /// Addresses by kind: `hls_url`, `dash_url`, `progressive_url`, `poster_url`.
     pub addresses: Vec<(String, String)>,
     cookies: String,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    sessions: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +93,7 @@ struct SignedParts {
 struct SignedPart {
     number: u64,
     url: String,
-    headers: std::collections::BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
 }
 
 impl Client {
@@ -219,6 +238,29 @@ impl Client {
         }
         let answer = successful(request.send().await?).await.with_context(|| path.to_owned())?;
         Ok(answer.bytes().await?.to_vec())
+    }
+
+    /// Registers a viewer of live channels in one's own name. Repeating it gives a new ticket.
+    ///
+    /// # Errors
+    /// When the id is somebody else's.
+    pub async fn register_viewer(&mut self, viewer_id: &str) -> Result<Ticket> {
+        let answer = self
+            .send(Method::POST, "/register", |request| {
+                request.header(header::ACCEPT, "application/json").body(viewer_id.to_owned())
+            })
+            .await?;
+        answer.json().await.context("registering: the answer names no ticket or no relay")
+    }
+
+    /// How long a viewer watched each channel in the last 24 hours, in seconds.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn live_usage(&mut self, viewer_id: &str) -> Result<BTreeMap<String, u64>> {
+        let path = format!("/usage/{viewer_id}");
+        let usage: Usage = self.send(Method::GET, &path, |request| request).await?.json().await?;
+        Ok(usage.sessions)
     }
 
     /// Sends a request in the session's name, renewing the session once if it has run out.

@@ -1,7 +1,6 @@
 //! The local AWS as a process of ours.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::port::free_port;
 use crate::project::Project;
 use crate::step::last_lines;
 
@@ -148,12 +148,4 @@ impl Drop for Emulator {
         }
         let _reaped = self.process.wait();
     }
-}
-
-/// A port that nobody listens on: the usual one, or else one that the system picks.
-fn free_port(usual: u16) -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, usual))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .context("no port is free")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -38,7 +38,7 @@ pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let unfinished = folder.join("unfinished.mp4");
     let Film { duration_s, .. } = film;
-    let mut command = Command::new(ffmpeg(project).await?);
+    let mut command = ffmpeg_command(project).await?;
     command.args(["-hide_banner", "-y", "-nostats"]);
     command.args(["-f", "lavfi", "-i", &format!("testsrc2=size=1280x720:rate=30:duration={duration_s}")]);
     let tone = format!("sine=frequency=220:beep_factor=4:sample_rate=48000:duration={duration_s}");
@@ -57,6 +57,18 @@ pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     std::fs::rename(&unfinished, &file)?;
     step.done();
     Ok(file)
+}
+
+/// A command of that ffmpeg.
+///
+/// # Errors
+/// When the environment has none.
+pub async fn ffmpeg_command(project: &Project) -> Result<Command> {
+    let mut command = Command::new(ffmpeg(project).await?);
+    // Linked statically, it crashes when it loads this machine's character sets, which it does for the name of the service in
+    // any transport stream. Without them it takes the name as it is.
+    command.env("GCONV_PATH", "/nonexistent");
+    Ok(command)
 }
 
 /// The static ffmpeg of the Python environment.

@@ -10,8 +10,9 @@ use clap::{Parser, Subcommand};
 use local::demo_world::{self, ADMIN, PUBLISHER, VIEWER};
 use local::deployment::STACK;
 use local::film::{self, DEMO_FILM};
+use local::live::CHANNELS;
 use local::running::Running;
-use local::{Endpoint, Options, Project, Stack, all_tests, demo, redrive, setup};
+use local::{Endpoint, Options, Project, Stack, all_tests, demo, live_demo, redrive, setup};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the site is when nothing else is there.
@@ -29,6 +30,9 @@ struct Arguments {
     /// An AWS-compatible endpoint that runs already (LocalStack, say) to deploy into.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// Leaves the live channels out.
+    #[arg(long)]
+    no_live: bool,
 }
 
 #[derive(Subcommand)]
@@ -48,6 +52,12 @@ enum Command {
         /// Their password.
         #[arg(long, default_value = PUBLISHER.password, hide_default_value = true)]
         password: String,
+    },
+    /// Lets five viewers watch live channels, and says what they got and whether it plays.
+    LiveDemo {
+        /// How long they watch.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(5..=3600))]
+        seconds: u64,
     },
     /// Runs all tests: Rust's, the pages' and those in a browser, with stacks of their own.
     Test,
@@ -71,26 +81,27 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn carry_out(arguments: Arguments) -> Result<()> {
+async fn carry_out(mut arguments: Arguments) -> Result<()> {
     let project = Project::find()?;
-    match arguments.command {
-        None => run(&project, arguments.port, arguments.endpoint).await,
+    match arguments.command.take() {
+        None => run(&project, &arguments).await,
         Some(Command::Reset) => reset(&project).await,
         Some(Command::Demo { file, site, email, password }) => {
             demo(&project, file, site, &email, &password).await
         }
+        Some(Command::LiveDemo { seconds }) => live_demo(&project, seconds).await,
         Some(Command::Test) => all_tests::run(&project).await,
         Some(Command::Redrive { stack }) => redrive(&project, stack).await,
     }
 }
 
-async fn run(project: &Project, port: Option<u16>, endpoint: Option<String>) -> Result<()> {
+async fn run(project: &Project, arguments: &Arguments) -> Result<()> {
     if let Some(running) = Running::find(project).await {
         bail!("Matinee runs already: {}", running.site_url);
     }
     let started = Instant::now();
     let mut stack = tokio::select! {
-        stack = start(project, port, endpoint) => stack?,
+        stack = start(project, arguments) => stack?,
         () = asked_to_stop() => return Ok(()),
     };
     let running =
@@ -106,16 +117,17 @@ async fn run(project: &Project, port: Option<u16>, endpoint: Option<String>) -> 
     ended
 }
 
-async fn start(project: &Project, port: Option<u16>, endpoint: Option<String>) -> Result<Stack> {
-    let site_port = match port {
+async fn start(project: &Project, arguments: &Arguments) -> Result<Stack> {
+    let site_port = match arguments.port {
         Some(port) => port,
         None => first_free_port(USUAL_PORT).context("no port for the site is free")?,
     };
     let options = Options {
         site_port: Some(site_port),
         data: Some(project.data()),
-        endpoint,
+        endpoint: arguments.endpoint.clone(),
         pages: true,
+        live: !arguments.no_live,
         ..Options::default()
     };
     Stack::start(options).await
@@ -138,6 +150,14 @@ fn print_welcome(stack: &Stack, took: Duration) {
     println!("\n  Matinee is at  {}   (after {:.1} s)\n", stack.site_url(), took.as_secs_f64());
     for (account, may) in [(&VIEWER, "watches"), (&PUBLISHER, "uploads too"), (&ADMIN, "does everything")] {
         println!("    {:<27}{:<20}{may}", account.email, account.password);
+    }
+    if let Some(live) = stack.live() {
+        println!(
+            "\n  Live channels: {}; viewers connect to 127.0.0.1:{}, or watch {}/live",
+            CHANNELS.join(", "),
+            live.ports().relay.stream,
+            stack.site_url()
+        );
     }
     println!(
         "\n  The local AWS is at {}. Ctrl-C stops everything; what is there stays for the next time.",
@@ -166,16 +186,9 @@ async fn demo(
     password: &str,
 ) -> Result<()> {
     let mut own_stack = None;
-    let site = match (site, Running::find(project).await) {
-        (Some(site), _) => site.trim_end_matches('/').to_owned(),
-        (None, Some(running)) => running.site_url,
-        (None, None) => {
-            let stack = own_stack.insert(Stack::start(Options::default()).await?);
-            for account in [VIEWER, PUBLISHER, ADMIN] {
-                stack.create_user_in(account.email, account.password, account.groups).await?;
-            }
-            stack.site_url().to_owned()
-        }
+    let site = match site {
+        Some(site) => site.trim_end_matches('/').to_owned(),
+        None => running_or(project, &mut own_stack, Options::default()).await?,
     };
     let file = match file {
         Some(file) => file,
@@ -185,6 +198,27 @@ async fn demo(
         done = demo::run(&site, email, password, &file) => done,
         () = asked_to_stop() => Ok(()),
     }
+}
+
+async fn live_demo(project: &Project, seconds: u64) -> Result<()> {
+    let mut own_stack = None;
+    let site = running_or(project, &mut own_stack, Options { live: true, ..Options::default() }).await?;
+    tokio::select! {
+        done = live_demo::run(project, &site, seconds) => done,
+        () = asked_to_stop() => bail!("the viewers left early"),
+    }
+}
+
+/// The site of the service that runs, or of one that is started for the occasion with the accounts of the demo world.
+async fn running_or(project: &Project, own: &mut Option<Stack>, options: Options) -> Result<String> {
+    if let Some(running) = Running::find(project).await {
+        return Ok(running.site_url);
+    }
+    let stack = own.insert(Stack::start(options).await?);
+    for account in [VIEWER, PUBLISHER, ADMIN] {
+        stack.create_user_in(account.email, account.password, account.groups).await?;
+    }
+    Ok(stack.site_url().to_owned())
 }
 
 async fn redrive(project: &Project, stack: Option<String>) -> Result<()> {

@@ -1,13 +1,10 @@
 //! Accounts, made as an administrator makes them.
 
-use std::time::SystemTime;
-
-use anyhow::{Context, Result, bail};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
+use crate::signed_request;
 
 /// The accounts of a user pool.
 ///
@@ -42,7 +39,7 @@ impl People {
             )
             .await;
         if let Err(error) = created
-            && !error.to_string().contains("UsernameExistsException")
+            && !format!("{error:#}").contains("UsernameExistsException")
         {
             return Err(error);
         }
@@ -60,28 +57,10 @@ impl People {
         }
         let body = body.to_string();
         let target = format!("AWSCognitoIdentityProviderService.{action}");
-        let identity = self.endpoint.credentials.clone().into();
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.endpoint.region)
-            .name("cognito-idp")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?
-            .into();
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-        let url = format!("{}/", self.endpoint.url);
-        let signable =
-            SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
-        let (instructions, _signature) = sign(signable, &params)?.into_parts();
-        let mut request = self.http.post(&url).body(body.clone());
-        for (name, value) in headers.into_iter().chain(instructions.headers()) {
-            request = request.header(name, value);
-        }
-        let answer = request.send().await.with_context(|| format!("calling {action}"))?;
-        if !answer.status().is_success() {
-            bail!("{action} for {email}: {} {}", answer.status(), answer.text().await.unwrap_or_default());
-        }
+        signed_request::post(&self.http, &self.endpoint, "cognito-idp", &headers, body)
+            .await
+            .with_context(|| format!("{action} for {email}"))?;
         Ok(())
     }
 }

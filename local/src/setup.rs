@@ -11,18 +11,21 @@ use crate::stamp::Stamp;
 use crate::step::Step;
 use crate::tools;
 
-/// The packages whose binaries are the functions.
-const FUNCTION_PACKAGES: [&str; 5] = ["accounts", "uploads", "catalog", "watching", "ingest"];
+/// The binaries of the functions, one for each area.
+const FUNCTIONS: [&str; 5] = ["accounts", "uploads", "catalog", "watching", "ingest"];
 
-/// Installs and builds what is missing or outdated: the Python environment, the functions, the pages.
+/// The binaries of live channels.
+const LIVE: [&str; 2] = ["relay", "channel-source"];
+
+/// Installs and builds what is missing or outdated: the Python environment, the functions, the relay, the pages.
 ///
 /// # Errors
 /// When a tool is missing (the error says how to get it) or a step fails.
-pub async fn prepare(project: &Project, with_pages: bool) -> Result<()> {
+pub async fn prepare(project: &Project, with_pages: bool, with_live: bool) -> Result<()> {
     tools::check(with_pages).await?;
     let _held = alone(project).await?;
     // pip and npm wait for the network and the disk most of the time, Cargo for the CPU.
-    tokio::try_join!(python(project), functions(project), async {
+    tokio::try_join!(python(project), binaries(project, with_live), async {
         if with_pages { pages(project).await } else { Ok(()) }
     })?;
     Ok(())
@@ -77,14 +80,15 @@ pub async fn python(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Builds the functions with the profile that this program was built with. Cargo knows best what is outdated.
-async fn functions(project: &Project) -> Result<()> {
-    let step = Step::start("functions", "binaries of the functions");
+/// Builds the functions, and the relay, with the profile that this program was built with. Cargo knows best what is outdated.
+async fn binaries(project: &Project, with_live: bool) -> Result<()> {
+    let also = if with_live { " and of the relay" } else { "" };
+    let step = Step::start("functions", &format!("binaries of the functions{also}"));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(&project.root).args(["build", "--locked", "--profile", &project.profile]);
-    for package in FUNCTION_PACKAGES {
-        command.args(["--bin", package]);
+    for binary in FUNCTIONS.iter().chain(LIVE.iter().filter(|_| with_live)) {
+        command.args(["--bin", binary]);
     }
     command.env("CARGO_TARGET_DIR", &project.target).env("CARGO_TERM_PROGRESS_WHEN", "never");
     as_if_not_in_cargo(&mut command);

@@ -15,10 +15,11 @@ use crate::cdn::Cdn;
 use crate::deployment::{Deployment, Function};
 use crate::emulator::{Emulator, Keep};
 use crate::endpoint::Endpoint;
+use crate::live::{Live, LivePorts};
 use crate::people::People;
 use crate::project::Project;
 use crate::step::Step;
-use crate::{setup, site};
+use crate::{live, setup, site};
 
 /// How a stack is started. The default is what tests want: its own local AWS on a free port, nothing kept.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub struct Options {
     pub endpoint: Option<String>,
     /// Whether the pages are built and served.
     pub pages: bool,
+    /// Whether there are live channels: a simulated source and a relay beside the local AWS.
+    pub live: bool,
     /// More of the template's parameters.
     pub parameters: Vec<(String, String)>,
 }
@@ -47,6 +50,8 @@ pub struct Stack {
     people: People,
     // In the order in which they are dropped: first nobody asks, then nobody answers.
     runtime: Option<Runtime>,
+    // Before the local AWS: it writes down the last seconds of usage when it ends.
+    live: Option<Live>,
     emulator: Option<Emulator>,
     temporary: Option<TempDir>,
 }
@@ -161,6 +166,12 @@ impl Stack {
         self.temporary.as_ref().map(TempDir::path)
     }
 
+    /// The live channels, if there are any.
+    #[must_use]
+    pub fn live(&self) -> Option<&Live> {
+        self.live.as_ref()
+    }
+
     /// Whether the local AWS is still there. One that runs elsewhere is taken to be.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
@@ -180,7 +191,12 @@ async fn start(options: Options) -> Result<Stack> {
     let project = Project::find()?;
     // First, so that a port that is taken is told before minutes of building.
     let listener = listen(options.site_port).await?;
-    setup::prepare(&project, options.pages).await?;
+    let ports = match (options.live, &options.data) {
+        (false, _) => None,
+        (true, Some(_)) => Some(LivePorts::usual()?),
+        (true, None) => Some(LivePorts::free()?),
+    };
+    setup::prepare(&project, options.pages, options.live).await?;
 
     let site_url = format!("http://localhost:{}", listener.local_addr()?.port());
     let (emulator, temporary) = match (&options.endpoint, &options.data) {
@@ -202,6 +218,10 @@ async fn start(options: Options) -> Result<Stack> {
         ("DeletionProtection", "false"),
         ("SiteOrigin", site_url.as_str()),
     ];
+    let relay_port = ports.map(|ports| ports.relay.stream.to_string());
+    if let Some(port) = &relay_port {
+        parameters.extend([("RelayHost", "127.0.0.1"), ("RelayPort", port.as_str())]);
+    }
     parameters.extend(options.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let deployment = Deployment::make(&project, &endpoint, &parameters).await?;
     if options.pages && project.web().join("dist").exists() {
@@ -212,7 +232,12 @@ async fn start(options: Options) -> Result<Stack> {
     }
     step.done();
 
-    let cdn = Cdn::new(&endpoint, &deployment)?;
+    let live = match ports {
+        Some(ports) => Some(live(&project, &endpoint, &deployment, &options, ports).await?),
+        None => None,
+    };
+    let relay_url = ports.map(|ports| format!("http://127.0.0.1:{}", ports.relay.http_stream));
+    let cdn = Cdn::new(&endpoint, &deployment, relay_url)?;
     let api_url = cdn.api_url();
     let service = cdn.router().into_make_service_with_connect_info::<SocketAddr>();
     // Head and body of an answer are two writes; the second must not wait until the first is acknowledged.
@@ -225,7 +250,23 @@ async fn start(options: Options) -> Result<Stack> {
         }
     });
     let people = People::new(&endpoint, deployment.output("UserPoolId")?);
-    Ok(Stack { site_url, api_url, endpoint, deployment, people, runtime: None, emulator, temporary })
+    Ok(Stack { site_url, api_url, endpoint, deployment, people, runtime: None, live, emulator, temporary })
+}
+
+async fn live(
+    project: &Project,
+    endpoint: &Endpoint,
+    deployment: &Deployment,
+    options: &Options,
+    ports: LivePorts,
+) -> Result<Live> {
+    let (films, environment) =
+        tokio::try_join!(live::make_films(project), live::relay_environment(endpoint, deployment))?;
+    let step = Step::start("live", "a channel source and the relay");
+    let suffix = if options.data.is_some() { String::new() } else { format!("-{}", ports.relay.stream) };
+    let live = Live::start(project, ports, &films, environment, &suffix).await?;
+    step.done();
+    Ok(live)
 }
 
 /// Listens on the port asked for, or on a free one.

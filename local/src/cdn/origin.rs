@@ -1,4 +1,4 @@
-//! The HTTP API as an origin.
+//! An origin that speaks HTTP: the API, the live relay.
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -8,7 +8,6 @@ use axum::response::Response;
 use std::net::SocketAddr;
 
 use super::refusal;
-use crate::endpoint::Endpoint;
 
 /// Headers that belong to one connection and are not passed on (RFC 9110, section 7.6.1).
 const OF_THE_CONNECTION: [HeaderName; 6] = [
@@ -21,23 +20,25 @@ const OF_THE_CONNECTION: [HeaderName; 6] = [
 ];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Passes requests on to an HTTP API and its answers back, both as they stream.
+/// Passes requests on to an origin and its answers back, both as they stream: nothing is kept, and whoever hangs up ends the
+/// request behind as well.
 #[derive(Clone)]
-pub struct Api {
+pub struct Origin {
+    name: &'static str,
     http: reqwest::Client,
     base: String,
 }
 
-impl Api {
-    /// The API `id` at an emulator. The path in front is how emulators tell APIs apart without DNS.
-    pub fn new(endpoint: &Endpoint, id: &str) -> Self {
+impl Origin {
+    /// The origin `name` at `base`, which may have a path in front of all others.
+    pub fn new(name: &'static str, base: String) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        Self { http: http.unwrap_or_default(), base: format!("{}/_aws/execute-api/{id}", endpoint.url) }
+        Self { name, http: http.unwrap_or_default(), base }
     }
 
-    /// The address of the API, stage included.
-    pub fn url(&self) -> String {
-        format!("{}/api", self.base)
+    /// Its address.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Passes one request on.
@@ -66,7 +67,7 @@ impl Api {
                 response
             }
             Err(error) => {
-                eprintln!("  the API does not answer: {error}");
+                eprintln!("  {} does not answer: {error}", self.name);
                 refusal(StatusCode::BAD_GATEWAY, "BadGateway", "The origin did not answer")
             }
         }
