@@ -13,7 +13,7 @@ use crate::peers::Peers;
 use crate::store::Store;
 use crate::wire::CHANNEL;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,8 @@ pub struct Server {
     kind: Kind,
     process: Child,
     address: SocketAddr,
-    source: Option<TcpListener>,
+    /// The relay's source, and where it says whether it is ready.
+    source: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Server {
@@ -74,16 +75,17 @@ impl Server {
         let mut command = match kind {
             Kind::Relay => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+                let health_port = free_port()?;
                 let mut command = Command::new(&setup.relay);
                 command
                     .env("CHANNEL_SOURCE_HOST", "127.0.0.1")
                     .env("CHANNEL_SOURCE_PORT", listener.local_addr()?.port().to_string())
                     .env("STREAM_PORT", port.to_string())
-                    .env("SERVER_PORT", free_port()?.to_string())
+                    .env("SERVER_PORT", health_port.to_string())
                     .env("HTTP_STREAM_PORT", "0")
                     .env("FLUSH_INTERVAL_MS", contestant.flush_interval_ms.to_string());
                 setup.store.point(&mut command);
-                source = Some(listener);
+                source = Some((listener, (Ipv4Addr::LOCALHOST, health_port).into()));
                 command
             }
             Kind::Nats => {
@@ -135,13 +137,14 @@ impl Server {
         match self.kind {
             Kind::RawLoop => Ok(None),
             Kind::Relay => {
-                let source = self.source.as_ref().context("the relay has a source")?;
+                let (source, health) = self.source.as_ref().context("the relay has a source")?;
                 source.set_nonblocking(true)?;
                 let deadline = Instant::now() + PATIENCE;
                 loop {
                     match source.accept() {
                         Ok((socket, _)) => {
                             socket.set_nonblocking(false)?;
+                            wait_until_ready(*health, deadline)?;
                             return Ok(Some(socket));
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -232,6 +235,21 @@ pub fn cpu_seconds(process: u32) -> Result<f64> {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// A relay without keys for tickets refuses everybody, and says so.
+fn wait_until_ready(health: SocketAddr, deadline: Instant) -> Result<()> {
+    loop {
+        let mut answer = String::new();
+        let mut socket = TcpStream::connect(health)?;
+        socket.write_all(b"GET /ready HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n")?;
+        socket.read_to_string(&mut answer)?;
+        if answer.starts_with("HTTP/1.1 200") {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the relay does not get ready: {answer}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn free_port() -> Result<u16> {
