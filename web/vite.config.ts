@@ -29,7 +29,7 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/api', '/media', '/posters'].map((path) => [path, { target: matineeOrigin, changeOrigin: true }]),
+      ['/api', '/media', '/posters', '/live/'].map((path) => [path, { target: matineeOrigin, changeOrigin: true }]),
     ),
   },
   test: {

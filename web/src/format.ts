@@ -1,5 +1,6 @@
 const wholeNumber = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 })
 const oneDecimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
+const toTheTenth = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
 const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
@@ -52,4 +53,25 @@ export function resolution(width: number, height: number): string {
   if (lines >= 4320) return '8K'
   if (lines >= 2160) return '4K'
   return `${lines}p`
+}
+
+/** `2.4 Mbit/s`: the rate of a stream. */
+export function bitrate(bitsPerSecond: number): string {
+  if (bitsPerSecond < 999_500) return `${wholeNumber.format(bitsPerSecond / 1000)} kbit/s`
+  return `${oneDecimal.format(bitsPerSecond / 1_000_000)} Mbit/s`
+}
+
+/** `31 s`, `4 min 7 s`, `2 h 5 min`: a duration that is counted, but whose seconds don't matter after an hour. */
+export function counted(durationSeconds: number): string {
+  const seconds = Math.round(durationSeconds)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`
+  const hours = Math.floor(minutes / 60)
+  return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
+}
+
+/** `1.2 s`: how far a picture is behind. */
+export function delay(delaySeconds: number): string {
+  return `${toTheTenth.format(delaySeconds)} s`
 }

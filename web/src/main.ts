@@ -11,6 +11,8 @@ import { failure } from './views/notice'
 const routes: Route[] = [
   { path: '/', title: 'Library', load: () => import('./pages/library') },
   { path: '/watch/{id}', title: 'Watch', load: () => import('./pages/watch') },
+  // The channel is in the query: `/live/{channel}` is where the relay streams it.
+  { path: '/live', title: 'Live', load: () => import('./pages/live') },
   { path: '/upload', title: 'Upload', load: () => import('./pages/upload') },
   { path: '/uploads', title: 'My uploads', load: () => import('./pages/uploads') },
   { path: '/sign-in', title: 'Sign in', open: true, load: () => import('./pages/sign-in') },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { persist, retryDelayMs } from '../src/upload/retry'
+import { persist, retryDelayMs } from '../src/retry'
 
 let online: boolean
 let page: EventTarget

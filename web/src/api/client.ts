@@ -10,6 +10,7 @@ export type Upload = operations['get_upload']['responses'][200]['content']['appl
 export type UploadState = Upload['state']
 export type Video = operations['get_video']['responses'][200]['content']['application/json']
 export type Playback = operations['start_playback']['responses'][200]['content']['application/json']
+export type Channel = operations['list_channels']['responses'][200]['content']['application/json']['items'][number]
 export type SignedParts = operations['sign_parts']['responses'][200]['content']['application/json']
 
 interface Outcome<Data> {

@@ -1,6 +1,6 @@
 import { answer, api, type Upload, type UploadState } from '../api/client'
 import { Problem } from '../api/problem'
-import { persist, wait } from './retry'
+import { persist, wait } from '../retry'
 
 const SHORTEST_WAIT_MS = 700
 const LONGEST_WAIT_MS = 8_000

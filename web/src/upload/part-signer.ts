@@ -3,7 +3,7 @@ import { Problem } from '../api/problem'
 import type { PartHasher } from './part-hasher'
 import { partOf, type PartPlan } from './part-plan'
 import type { SignedPart } from './put-part'
-import { persist } from './retry'
+import { persist } from '../retry'
 
 /** The most parts that the server signs in one request. */
 const LARGEST_BATCH = 100

@@ -2,7 +2,7 @@ import { type PartHasher, FileUnreadable } from './part-hasher'
 import { partOf, partSize, type PartPlan } from './part-plan'
 import { PartSigner } from './part-signer'
 import { putPart, PutFailed, type SignedPart } from './put-part'
-import { persist } from './retry'
+import { persist } from '../retry'
 
 /**
  * Enough to fill a long line, and below the six connections that browsers open to a host. A pause or a broken connection

@@ -3,7 +3,7 @@ import { Problem, sentence } from '../api/problem'
 import { followUpload, isFinal } from './follow-upload'
 import type { PartHasher } from './part-hasher'
 import { allParts, partOf, partSize } from './part-plan'
-import { persist } from './retry'
+import { persist } from '../retry'
 import { sendParts } from './send-parts'
 import { Speed } from './speed'
 

@@ -4,7 +4,7 @@ import { session } from '../session'
 import { currentTheme, onSystemTheme, toggleTheme } from '../theme'
 import { transfers } from '../upload/transfers'
 import { keepDrawn } from './draw'
-import { arrowUp, brandMark, door, film, list, moon, person, sun } from './icons'
+import { arrowUp, brandMark, broadcast, door, film, list, moon, person, sun } from './icons'
 import { toast } from './notice'
 
 /** Draws the header and keeps it true. The returned function tells it which page is shown. */
@@ -46,8 +46,8 @@ function header(path: string, onSignedOut: () => void, redraw: () => void): Temp
 function navigation(path: string): TemplateResult {
   const link = (to: string, label: string, icon: TemplateResult) =>
     html`<a href=${to} aria-current=${path === to ? 'page' : nothing}>${icon}<span>${label}</span></a>`
-  return html`<nav aria-label="Main" class=${session.mayPublish ? 'for-publishers' : ''}>
-    ${link('/', 'Library', film)}
+  return html`<nav aria-label="Main">
+    ${link('/', 'Library', film)}${link('/live', 'Live', broadcast)}
     ${session.mayPublish ? html`${link('/upload', 'Upload', arrowUp)}${link('/uploads', 'My uploads', list)}` : nothing}
   </nav>`
 }

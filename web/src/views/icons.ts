@@ -20,6 +20,11 @@ export const warning = icon(svg`<path d="M12 4.5 21 19.5H3zM12 10.5v4M12 17.2h.0
 export const clapper = icon(svg`<path d="M4 10.5h16v8a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 18.5zM4 10.5l-.6-3L18.5 4l.7 3zM8 9.4 9.7 6M12.6 8.4l1.7-3.3" />`)
 export const person = icon(svg`<circle cx="12" cy="8.5" r="3.5" /><path d="M5 19.5a7 7 0 0 1 14 0" />`)
 export const door = icon(svg`<path d="M13 5H6.5A1.5 1.5 0 0 0 5 6.5v11A1.5 1.5 0 0 0 6.5 19H13M16 8.5l3.5 3.5-3.5 3.5M19 12h-9" />`)
+export const broadcast = icon(svg`<circle cx="12" cy="12" r="1.8" /><path d="M8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.6 18.4a9 9 0 0 1 0-12.8M18.4 5.6a9 9 0 0 1 0 12.8" />`)
+export const speaker = icon(svg`<path d="M4.5 9.8v4.4h3l4 3.6V6.2l-4 3.6zM15 9.2a4 4 0 0 1 0 5.6M17.6 6.6a7.6 7.6 0 0 1 0 10.8" />`)
+export const speakerOff = icon(svg`<path d="M4.5 9.8v4.4h3l4 3.6V6.2l-4 3.6zM15.5 9.5l5 5M20.5 9.5l-5 5" />`)
+export const expand = icon(svg`<path d="M5 9.5V5h4.5M14.5 5H19v4.5M19 14.5V19h-4.5M9.5 19H5v-4.5" />`)
+export const shrink = icon(svg`<path d="M9.5 5v4.5H5M19 9.5h-4.5V5M14.5 19v-4.5H19M5 14.5h4.5V19" />`)
 
 export const brandMark = html`<svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
   <rect width="32" height="32" rx="8" class="brand-ground" />

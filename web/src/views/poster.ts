@@ -25,8 +25,8 @@ function hideBroken(event: Event): void {
   ;(event.currentTarget as HTMLImageElement).hidden = true
 }
 
-/** The same ground for the same video each time. */
-function groundOf(id: string): number {
+/** The same ground for the same thing each time. */
+export function groundOf(id: string): number {
   let sum = 0
   for (const character of id) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 9973
   return sum % GROUNDS

@@ -51,7 +51,7 @@ export function untilOnline(signal: AbortSignal): Promise<void> {
 }
 
 /** Waits for a while, or until the network comes back, whichever is first. */
-function pauseBetweenAttempts(delayMs: number, signal: AbortSignal): Promise<void> {
+export function pauseBetweenAttempts(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const finished = new AbortController()
     const timer = setTimeout(() => settle(resolve), delayMs)
