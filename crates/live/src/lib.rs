@@ -18,6 +18,6 @@ pub use names::{ChannelId, InvalidName, ViewerId};
 pub use segment::{HOUR_MS, Interval, Segment, SegmentKey};
 pub use store::{LiveStore, LiveTables, NotStored};
 pub use ticket_keys::{Rotation, TicketKeys};
-pub use usage::{BEAT_REACH_MS, DAY_MS, delivered_ms, seconds_by_channel};
+pub use usage::{BEAT_REACH_MS, DAY_MS, delivered_ms, whole_seconds};
 pub use usage_records::UsageRecords;
 pub use viewers::{RegisterError, VIEWERS_PER_ACCOUNT, Viewers};

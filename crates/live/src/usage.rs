@@ -38,18 +38,11 @@ pub fn delivered_ms(
     delivered_ms
 }
 
-/// [`delivered_ms`] in seconds, rounded to the nearest, without channels that come to none.
+/// Milliseconds in seconds, rounded to the nearest, without channels that come to none.
 #[must_use]
-pub fn seconds_by_channel(
-    segments: &[Segment],
-    beats: &HashMap<String, Beat>,
-    now_ms: u64,
-) -> BTreeMap<ChannelId, u64> {
-    delivered_ms(segments, beats, now_ms)
-        .into_iter()
-        .map(|(channel, ms)| (channel, (ms + 500) / 1_000))
-        .filter(|(_, seconds)| *seconds > 0)
-        .collect()
+pub fn whole_seconds(delivered_ms: BTreeMap<ChannelId, u64>) -> BTreeMap<ChannelId, u64> {
+    let seconds = delivered_ms.into_iter().map(|(channel, ms)| (channel, (ms + 500) / 1_000));
+    seconds.filter(|(_, seconds)| *seconds > 0).collect()
 }
 
 /// All intervals of a session, whose segments come in the order of their hours.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use crate::item::{Item, from_item, string};
-use crate::{Beat, ChannelId, DAY_MS, HOUR_MS, Segment, SegmentKey, ViewerId, seconds_by_channel};
+use crate::{Beat, ChannelId, DAY_MS, HOUR_MS, Segment, SegmentKey, ViewerId, delivered_ms, whole_seconds};
 
 /// DynamoDB answers so many items in one batch.
 const BATCH: usize = 100;
@@ -30,17 +30,29 @@ impl UsageRecords {
         Self { client, usage: usage.into(), relays: relays.into() }
     }
 
-    /// How many seconds of which channel a viewer was delivered in the 24 hours before `now_ms`. One round trip, and a second
-    /// while something is being delivered.
+    /// How many seconds of which channel a viewer was delivered in the 24 hours before `now_ms`, to the nearest. One round trip,
+    /// and a second while something is being delivered.
     ///
     /// # Errors
     /// When DynamoDB doesn't answer, or an item is no record.
     pub async fn seconds(&self, viewer: &ViewerId, now_ms: u64) -> anyhow::Result<BTreeMap<ChannelId, u64>> {
+        Ok(whole_seconds(self.delivered_ms(viewer, now_ms).await?))
+    }
+
+    /// The same in milliseconds.
+    ///
+    /// # Errors
+    /// As for [`Self::seconds`].
+    pub async fn delivered_ms(
+        &self,
+        viewer: &ViewerId,
+        now_ms: u64,
+    ) -> anyhow::Result<BTreeMap<ChannelId, u64>> {
         let segments = self.segments(viewer, now_ms).await?;
         let open = segments.iter().filter(|segment| segment.open_since_ms.is_some());
         let tasks: BTreeSet<_> = open.map(|segment| segment.key.task_id.as_str()).collect();
         let beats = self.beats(&tasks).await?;
-        Ok(seconds_by_channel(&segments, &beats, now_ms))
+        Ok(delivered_ms(&segments, &beats, now_ms))
     }
 
     /// The segments that the last 24 hours may touch. An open one goes on for up to a minute after its hour, until the next
@@ -51,7 +63,9 @@ impl UsageRecords {
             .client
             .query()
             .table_name(&self.usage)
-            .key_condition_expression("viewer_id = :viewer AND segment >= :from")
+            // `segment` is a reserved word.
+            .key_condition_expression("viewer_id = :viewer AND #segment >= :from")
+            .expression_attribute_names("#segment", "segment")
             .expression_attribute_values(":viewer", string(viewer))
             .expression_attribute_values(
                 ":from",

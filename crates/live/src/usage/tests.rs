@@ -74,7 +74,7 @@ fn sessions_on_one_channel_count_each_and_none_is_left_out_before_the_sum_is_rou
             .zip(durations_ms)
             .map(|(session, ms)| segment(NOW_MS, session, &[interval(*ms)], None))
             .collect();
-        seconds_by_channel(&segments, &HashMap::new(), NOW_MS + HOUR_MS).into_values().next()
+        whole_seconds(delivered_ms(&segments, &HashMap::new(), NOW_MS + HOUR_MS)).into_values().next()
     };
     assert_eq!(seconds(&[10_000, 10_000]), Some(20));
     assert_eq!(seconds(&[300, 300]), Some(1));
