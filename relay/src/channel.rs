@@ -65,8 +65,8 @@ impl Channel {
         let Some(reorder) = self.reorder.as_mut() else { return false };
         self.seen_ms = sink.now_ms;
         let mut passed = Passed::new(self.id, &self.outlet, sink);
-        let outcome =
-            reorder.insert(sequence, payload, sink.now_ms, |sequence, payload| passed.pass(sequence, payload));
+        let outcome = reorder
+            .insert(sequence, payload, sink.now_ms, |sequence, payload| passed.pass(sequence, payload));
         let bytes = passed.bytes;
         self.passed_on(bytes, outcome, sink)
     }

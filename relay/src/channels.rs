@@ -9,9 +9,12 @@ use crate::channel::{Channel, Sink};
 use crate::channels_index::ChannelsIndex;
 use crate::frame::Header;
 use crate::metrics::increment;
-use crate::outlet::Outlet;
+use crate::outlet::{Outlet, RingSize};
 use crate::reorder::ReorderConfig;
 use crate::usage::ChannelNow;
+
+/// With the usual 512 MiB, the first 128 channels that are watched have rings of 2 MiB, the next 128 of 1 MiB, and so on.
+const PART_OF_FREE: usize = 128;
 
 /// The channels that the source has, and those that viewers wait for.
 pub(crate) struct Channels {
@@ -79,7 +82,8 @@ impl Channels {
     /// Passes on what was held long enough. Says whether anything is still held.
     pub fn expire(&mut self, sink: &Sink<'_>) -> bool {
         self.release(sink, |channel, sink| {
-            channel.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= sink.now_ms) && channel.expire(sink)
+            channel.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= sink.now_ms)
+                && channel.expire(sink)
         });
         self.holds()
     }
@@ -182,7 +186,7 @@ impl Channels {
     }
 
     fn new_outlet(&self) -> Outlet {
-        Outlet::new(Rc::clone(&self.budget), self.limits.channel_buffer_bytes)
+        let size = RingSize { largest: self.limits.channel_buffer_bytes, part_of_free: PART_OF_FREE };
+        Outlet::new(Rc::clone(&self.budget), size)
     }
 }
-

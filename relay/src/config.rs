@@ -207,7 +207,10 @@ impl<F: Fn(&str) -> Result<Option<String>>> Environment<F> {
         T: FromStr<Err: Display> + PartialOrd + Display,
     {
         let value = self.or(name, default)?;
-        ensure!(value >= least && value <= most, "{name} is {value}, which is not between {least} and {most}");
+        ensure!(
+            value >= least && value <= most,
+            "{name} is {value}, which is not between {least} and {most}"
+        );
         Ok(value)
     }
 

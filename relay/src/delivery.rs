@@ -28,6 +28,9 @@ const LOOK_MS: u64 = 900;
 
 /// Who reads, and what counts it.
 pub(crate) trait Account {
+    /// Whether the end of the input means that the reader is gone, and not just that it has said all it wants.
+    const ENDS_WITH_INPUT: bool;
+
     /// So many bytes were written.
     fn delivered(&self, media: &Media, bytes: usize, now_ms: u64);
 }
@@ -78,7 +81,13 @@ enum Step {
 
 impl<A: Account> Delivery<A> {
     /// A reader that begins with what comes next. `input_bytes` is what it sent already without need.
-    pub fn new(media: &Rc<Media>, stream: TcpStream, outlet: Rc<Outlet>, account: A, input_bytes: usize) -> Self {
+    pub fn new(
+        media: &Rc<Media>,
+        stream: TcpStream,
+        outlet: Rc<Outlet>,
+        account: A,
+        input_bytes: usize,
+    ) -> Self {
         let position = outlet.enter();
         Self {
             media: Rc::clone(media),
@@ -260,6 +269,7 @@ impl<A: Account> Delivery<A> {
             }
             let mut ignored = [0; 1024];
             match self.stream.try_read(&mut ignored) {
+                Ok(0) if A::ENDS_WITH_INPUT => return Some(End::Gone),
                 Ok(0) => {
                     self.input_ended_ms = Some(self.media.clock.now_ms());
                     self.media.stalled.borrow_mut().wait(&mut self.in_stalled, context);
@@ -348,6 +358,8 @@ impl Rest {
 pub(crate) struct FedRelay;
 
 impl Account for FedRelay {
+    const ENDS_WITH_INPUT: bool = true;
+
     fn delivered(&self, media: &Media, bytes: usize, _: u64) {
         add(&media.counts.fed_bytes, bytes as u64);
     }

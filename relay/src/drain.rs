@@ -34,7 +34,8 @@ pub(crate) async fn send_all_away(media: &Rc<Media>) {
     let mut told = 0;
     while media.departures.len() > 0 && start.elapsed() < span + LAST_PACKET {
         ticks.tick().await;
-        let due = if start.elapsed() >= span { all } else { (start.elapsed().as_secs_f64() * per_second) as usize };
+        let due =
+            if start.elapsed() >= span { all } else { (start.elapsed().as_secs_f64() * per_second) as usize };
         media.departures.tell(due.min(all).saturating_sub(told));
         told = told.max(due.min(all));
     }

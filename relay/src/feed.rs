@@ -8,10 +8,10 @@ use live::ChannelId;
 use crate::budget::Budget;
 use crate::frame::{HEADER_LEN, encode_header};
 use crate::metrics::{MediaCounts, increment};
-use crate::outlet::{Outlet, Pushed};
+use crate::outlet::{Outlet, Pushed, RingSize};
 
-/// How much of all channels is kept for relays that read late, in bytes.
-pub(crate) const FEED_BUFFER_BYTES: usize = 16 << 20;
+/// How much of all channels is kept for relays that read late.
+const RING: RingSize = RingSize { largest: 16 << 20, part_of_free: 4 };
 
 /// One ring for all channels, kept only while somebody is fed.
 pub(crate) struct Feed {
@@ -22,8 +22,8 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Nobody is fed yet.
-    pub fn new(budget: Rc<Budget>, buffer_bytes: usize) -> Self {
-        Self { outlet: Rc::new(Outlet::new(budget, buffer_bytes)), frame: RefCell::default() }
+    pub fn new(budget: Rc<Budget>) -> Self {
+        Self { outlet: Rc::new(Outlet::new(budget, RING)), frame: RefCell::default() }
     }
 
     /// Whether somebody is fed.

@@ -88,4 +88,3 @@ async fn shake(media: &Rc<Media>, mut stream: TcpStream, port: Port) -> Option<(
     };
     wish.map(|wish| (stream, wish))
 }
-

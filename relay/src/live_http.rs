@@ -19,7 +19,8 @@ const HEAD_MAX: usize = 16 * 1024;
 
 const HEADERS_MAX: usize = 64;
 
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nCache-Control: no-store\r\nConnection: close\r\n\
+const OK: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nCache-Control: no-store\r\nConnection: close\r\n\
     X-Content-Type-Options: nosniff\r\n\r\n";
 
 /// Reads the request, asks whether its viewer may watch and answers. `None` for whoever was refused.
@@ -81,7 +82,8 @@ impl Request {
         if request.method != Some("GET") {
             return Err(Refusal::MethodNotAllowed);
         }
-        let authorization = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("authorization"));
+        let authorization =
+            request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("authorization"));
         let (viewer, ticket) =
             authorization.and_then(|header| credentials(header.value)).ok_or(Refusal::Forbidden)?;
         Ok(Some(Self { viewer, channel, ticket, len }))
@@ -132,12 +134,15 @@ mod tests {
 
     fn request(line: &str, user: &str) -> Result<Option<Request>, Refusal> {
         let basic = BASE64_STANDARD.encode(user);
-        Request::parse(format!("{line} HTTP/1.1\r\nHost: x\r\naUTHORIZATION: basic {basic}\r\n\r\n").as_bytes())
+        Request::parse(
+            format!("{line} HTTP/1.1\r\nHost: x\r\naUTHORIZATION: basic {basic}\r\n\r\n").as_bytes(),
+        )
     }
 
     #[test]
     fn the_ticket_follows_the_last_colon() {
-        let found = request("GET /live/zato01?a=b", "anna@home:tv:1.k.s").expect("well-formed").expect("whole");
+        let found =
+            request("GET /live/zato01?a=b", "anna@home:tv:1.k.s").expect("well-formed").expect("whole");
         assert_eq!(found.viewer.as_str(), "anna@home:tv");
         assert_eq!(found.channel.as_str(), "zato01");
         assert_eq!(found.ticket.as_deref(), Some("1.k.s"));

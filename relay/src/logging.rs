@@ -10,7 +10,8 @@ pub const DEFAULT: LevelFilter = LevelFilter::INFO;
 
 /// Starts logging at this level. Libraries stay at `warn`: at `debug` some of them print requests.
 pub fn start(level: LevelFilter) {
-    let libraries = ["aws_", "axum", "hyper", "rustls"].map(|library| (library, level.min(LevelFilter::WARN)));
+    let libraries =
+        ["aws_", "axum", "hyper", "rustls"].map(|library| (library, level.min(LevelFilter::WARN)));
     let targets = Targets::new().with_default(level).with_targets(libraries);
     let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_current_span(false);
     tracing_subscriber::registry().with(targets).with(lines).init();

@@ -1,6 +1,7 @@
 //! What the media thread has: the channels, everybody who takes something from them, and its numbers.
 
 use std::cell::{Cell, RefCell};
+use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,7 +19,7 @@ use crate::config::Config;
 use crate::connections::{Connections, Handshakes};
 use crate::delivery::End;
 use crate::departures::Departures;
-use crate::feed::{FEED_BUFFER_BYTES, Feed};
+use crate::feed::Feed;
 use crate::metrics::{MediaCounts, increment};
 use crate::state::State;
 use crate::tickets::Question;
@@ -81,7 +82,7 @@ impl Media {
             channels_now,
             counts: MediaCounts::default(),
             channels: RefCell::new(Channels::new(limits, Rc::clone(&budget))),
-            feed: Feed::new(Rc::clone(&budget), FEED_BUFFER_BYTES.max(config.channel_buffer_bytes)),
+            feed: Feed::new(Rc::clone(&budget)),
             budget,
             connections: Connections::new(connections),
             handshakes: Handshakes::default(),
@@ -95,7 +96,12 @@ impl Media {
     }
 
     /// Begins a session of this viewer if it may watch now.
-    pub async fn admit(&self, viewer: ViewerId, channel: ChannelId, ticket: Option<&str>) -> Option<Arc<Session>> {
+    pub async fn admit(
+        &self,
+        viewer: ViewerId,
+        channel: ChannelId,
+        ticket: Option<&str>,
+    ) -> Option<Arc<Session>> {
         let (answer, answered) = oneshot::channel();
         let question = Question { viewer: viewer.clone(), ticket: ticket.map(Box::from), answer };
         self.questions.send(question).await.ok()?;
@@ -163,7 +169,7 @@ impl Media {
     /// Calls viewers every FLUSH_INTERVAL_MS, for ever, if that isn't 0.
     pub async fn flush_by_the_clock(self: Rc<Self>) {
         if self.config.flush_interval.is_zero() {
-            return;
+            return pending().await;
         }
         let mut ticks = interval(self.config.flush_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

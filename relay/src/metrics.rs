@@ -115,13 +115,19 @@ impl Metrics {
         Self {
             media,
             usage_writes: counter("usage_writes", "Rows of usage that were written"),
-            usage_write_failures: counter("usage_write_failures", "Writes of usage, beats or channels that failed"),
+            usage_write_failures: counter(
+                "usage_write_failures",
+                "Writes of usage, beats or channels that failed",
+            ),
             usage_rows_logged: counter(
                 "usage_rows_logged",
                 "Rows of usage that could not be written before the end and were logged instead",
             ),
             ticket_key_failures: counter("ticket_key_failures", "Reads of the ticket keys that failed"),
-            registration_failures: counter("registration_failures", "Look-ups of registered viewers that failed"),
+            registration_failures: counter(
+                "registration_failures",
+                "Look-ups of registered viewers that failed",
+            ),
             registry,
         }
     }

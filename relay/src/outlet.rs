@@ -11,23 +11,28 @@ use crate::waiting::{Place, Waiting};
 /// The smallest ring: a read turn and the burst of a shuffled channel shall fit.
 const RING_MIN: usize = 128 * 1024;
 
-/// A ring must be this small a part of what is free, so that the first channels don't leave the last without any.
-const PART_OF_FREE: usize = 128;
-
 /// A ring of packets that exists while it has readers, and the readers that have read all of it.
 pub(crate) struct Outlet {
     ring: RefCell<Option<Ring>>,
     waiting: RefCell<Waiting>,
     readers: Cell<usize>,
     budget: Rc<Budget>,
-    largest: usize,
+    size: RingSize,
+}
+
+/// How large a ring is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RingSize {
+    /// At most so many bytes, rounded up to a power of two.
+    pub largest: usize,
+    /// At most the so-manieth part of the memory that is free, so that the first don't leave the last without any.
+    pub part_of_free: usize,
 }
 
 impl Outlet {
-    /// Without readers. Its ring will have at most `largest` bytes, rounded up to a power of two.
-    pub fn new(budget: Rc<Budget>, largest: usize) -> Self {
-        let largest = largest.next_power_of_two();
-        Self { ring: RefCell::default(), waiting: RefCell::default(), readers: Cell::new(0), budget, largest }
+    /// Without readers.
+    pub fn new(budget: Rc<Budget>, size: RingSize) -> Self {
+        Self { ring: RefCell::default(), waiting: RefCell::default(), readers: Cell::new(0), budget, size }
     }
 
     /// A reader comes. Where it begins: at what comes next.
@@ -93,8 +98,8 @@ impl Outlet {
     /// As large a ring as is allowed and as others leave room for.
     #[cold]
     fn make_ring(&self) -> Option<Ring> {
-        let share = self.budget.free() / PART_OF_FREE;
-        let mut capacity = self.largest;
+        let share = self.budget.free() / self.size.part_of_free;
+        let mut capacity = self.size.largest.next_power_of_two();
         while capacity > share && capacity > RING_MIN {
             capacity /= 2;
         }

@@ -101,7 +101,12 @@ impl Relay {
         let second = SecondThread {
             server,
             state: Arc::clone(&state),
-            tickets: Tickets::new(store.clone(), Arc::clone(&clock), Arc::clone(&state), config.require_ticket),
+            tickets: Tickets::new(
+                store.clone(),
+                Arc::clone(&clock),
+                Arc::clone(&state),
+                config.require_ticket,
+            ),
             asked,
             usage: UsageWriter::new(
                 sessions.clone(),

@@ -30,6 +30,8 @@ struct Watching {
 }
 
 impl Account for Watching {
+    const ENDS_WITH_INPUT: bool = false;
+
     #[inline]
     fn delivered(&self, media: &Media, bytes: usize, now_ms: u64) {
         self.session.delivered(now_ms);
