@@ -2,10 +2,12 @@
 
 mod catalog;
 mod contract;
+mod door;
 mod faults;
 mod films;
 mod ingest;
 mod lambda_events;
+mod live;
 mod playback;
 mod rights;
 mod sessions;

@@ -6,12 +6,14 @@
 
 mod answer;
 mod film;
+mod live;
 mod person;
 mod upload;
 mod world;
 
 pub use answer::Answer;
 pub use film::{Film, sample};
+pub use live::{Got, Studio, Ticket, Viewer};
 pub use person::Person;
 pub use upload::{Part, announce, digest_of, put, sha256};
 pub use world::{World, eventually};

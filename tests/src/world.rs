@@ -44,7 +44,7 @@ impl World {
                 people: Mutex::new(people),
             });
         }
-        let stack = Stack::start(Options { pages: true, ..Options::default() }).await?;
+        let stack = Stack::start(Options { pages: true, live: true, ..Options::default() }).await?;
         Ok(Self { site: stack.site_url().to_owned(), stack: Some(stack), people: Mutex::default() })
     }
 
