@@ -12,3 +12,4 @@ mod playback;
 mod rights;
 mod sessions;
 mod uploads;
+mod viewers;

@@ -12,7 +12,7 @@ use crate::contract::{document, operations};
 /// What nobody, somebody with a forged token, a viewer, another publisher, an admin and the owner are answered.
 struct Row(&'static str, [u16; 6]);
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 18] = [
     //                      nobody forged viewer other admin owner
     Row("sign_in", [401, 401, 401, 401, 401, 401]),
     Row("refresh_session", [401, 401, 401, 401, 401, 401]),
@@ -29,7 +29,16 @@ const ROWS: [Row; 15] = [
     Row("update_video", [401, 401, 403, 403, 412, 412]),
     Row("start_playback", [401, 401, 200, 200, 200, 200]),
     Row("delete_video", [401, 401, 403, 403, 412, 412]),
+    // With an id that the owner has registered: nobody learns whose it is, but that it is taken.
+    Row("register_viewer", [401, 401, 403, 403, 200, 200]),
+    Row("get_usage", [401, 401, 403, 403, 200, 200]),
+    Row("list_channels", [401, 401, 200, 200, 200, 200]),
 ];
+
+/// An id that nobody else registers.
+fn viewer_of(upload: &Value) -> Result<String> {
+    Ok(format!("tv@{}", upload["id"].as_str().context("an id")?))
+}
 
 async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> Result<Answer> {
     let id = upload["id"].as_str().context("an id")?;
@@ -56,6 +65,9 @@ async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> 
         }
         "delete_video" => person.send(with_etag(Method::DELETE, &format!("/videos/{video}"))).await,
         "start_playback" => person.post_nothing(&format!("/videos/{video}/playback")).await,
+        "register_viewer" => person.send(person.request(Method::POST, "/register").body(viewer_of(upload)?)).await,
+        "get_usage" => person.get(&format!("/usage/{}", viewer_of(upload)?)).await,
+        "list_channels" => person.get("/channels").await,
         other => anyhow::bail!("{other} has no request here"),
     }
 }
@@ -76,6 +88,8 @@ async fn every_operation_answers_everybody_as_the_table_says() -> Result<()> {
     let video = owner.publish(&Film::unique()?).await?;
     let video = video["video_id"].as_str().context("a video")?;
     let upload = owner.create_upload(&Film::unique()?).await?;
+    let registered = send(&owner, "register_viewer", &upload, video).await?;
+    assert_eq!(registered.status, 200, "{}", registered.json);
 
     let named: BTreeSet<_> = ROWS.iter().map(|Row(operation, _)| (*operation).to_owned()).collect();
     assert_eq!(named, operations(&document()?)?.into_keys().collect(), "a row for each operation");

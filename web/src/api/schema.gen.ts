@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the channels that are live now, at most some seconds late. */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me": {
         parameters: {
             query?: never;
@@ -15,6 +32,28 @@ export interface paths {
         get: operations["get_me"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a viewer of live channels the caller's own, and gives the right to watch as that viewer.
+         * @description The body's first line is the viewer's id: 1 to 64 printable ASCII characters without spaces. An id that nobody has becomes
+         *     the caller's, one of somebody else's is refused. An id in the form of a UUID may only be the caller's own account. Admins may
+         *     use anybody's. Repeating it is fine.
+         */
+        post: operations["register_viewer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -135,6 +174,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/usage/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how long a viewer was delivered which live channels in the last 24 hours.
+         * @description Pauses of more than 2 seconds don't count, and two sessions on one channel count twice. Callers may ask for viewers that they
+         *     registered, admins for anybody's.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/videos": {
         parameters: {
             query?: never;
@@ -192,6 +252,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The live channels. */
+        Channels: {
+            /** @description By id. */
+            items: components["schemas"]["LiveChannel"][];
+        };
         /**
          * @description What the client sends with each part.
          * @enum {string}
@@ -242,6 +307,24 @@ export interface components {
             detail: string;
             /** @description Where it is: a path such as `parts[3].sha256`, or the name of a header or parameter. */
             field: string;
+        };
+        /** @description A channel that is live now. */
+        LiveChannel: {
+            /**
+             * Format: int64
+             * @description What came lately, in bits per second.
+             */
+            bits_per_second: number;
+            /**
+             * @description Six characters.
+             * @example zato01
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description How many sessions watch it.
+             */
+            viewers: number;
         };
         /** @description One page of a list. */
         Page_Upload: {
@@ -398,6 +481,25 @@ export interface components {
              */
             expires_in_seconds: number;
         };
+        /** @description What a viewer's line needs: `<user_id> <channel> <ticket>`. */
+        Registration: {
+            /**
+             * Format: date-time
+             * @description When the ticket expires. What was begun before goes on.
+             */
+            expires_at: string;
+            /** @description Where live channels are to be had; absent where there are none. */
+            host?: string;
+            /**
+             * Format: int32
+             * @description The port there.
+             */
+            port?: number;
+            /** @description The right to begin watching as that viewer, until `expires_at`. */
+            ticket: string;
+            /** @description The viewer. */
+            user_id: string;
+        };
         /**
          * @description What a person may do, by the Cognito group that they are in.
          * @enum {string}
@@ -526,6 +628,13 @@ export interface components {
             sha256?: string;
             /** Format: int64 */
             size_bytes: number;
+        };
+        /** @description How long a viewer was delivered live channels. */
+        Usage: {
+            /** @description Seconds in the last 24 hours, to the nearest, by channel. Sessions add up. */
+            sessions: {
+                [key: string]: number;
+            };
         };
         /** @description A person with an account. */
         User: {
@@ -708,6 +817,28 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channels"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -727,6 +858,36 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    register_viewer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The viewer's id in the first line. */
+        requestBody: {
+            content: {
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description The viewer is registered. Without `Accept: application/json` the body is empty. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Registration"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["Internal"];
         };
     };
@@ -983,6 +1144,33 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The viewer. */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The usage, as one line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Internal"];
         };
     };
