@@ -45,7 +45,9 @@ async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> 
     let with_etag = |method, path: &str| person.request(method, path).header("if-match", "\"0\"");
     match operation {
         "sign_in" => {
-            let body = json!({"email": "nobody@example.org", "password": "Wrong horse 7 battery"});
+            // Somebody else each time: the fifth wrong password locks an account, there or not.
+            let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
+            let body = json!({"email": email, "password": "Wrong horse 7 battery"});
             person.post("/session", body).await
         }
         "refresh_session" => person.post_nothing("/session/refresh").await,

@@ -76,6 +76,30 @@ async fn a_session_that_is_made_up_is_refused_and_forgotten() -> Result<()> {
 }
 
 #[tokio::test]
+async fn guesses_at_once_lock_an_account_whether_it_exists_or_not() -> Result<()> {
+    let world = World::get().await;
+    let (email, password) = world.account("viewer").await?;
+    let nobody = Person::nobody(&world.site);
+    let unknown = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
+    for email in [email.as_str(), &unknown] {
+        let guess = || nobody.post("/session", json!({"email": email, "password": "Wrong horse 7 battery"}));
+        let mut made = 0;
+        for answer in futures_util::future::join_all((0..20).map(|_| guess())).await {
+            let answer = answer?;
+            match answer.status {
+                401 => made += 1,
+                429 => assert!(matches!(answer.header("retry-after").parse(), Ok(1..=60)), "{}", answer.json),
+                status => anyhow::bail!("{status}: {}", answer.json),
+            }
+        }
+        assert_eq!(made, 5, "{email}");
+    }
+    let right = nobody.post("/session", json!({"email": email, "password": password})).await?;
+    assert_eq!((right.status, right.problem()), (429, "account-locked"), "the right password included");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_no_sign_in_is_a_clear_problem() -> Result<()> {
     let world = World::get().await;
     let nobody = Person::nobody(&world.site);

@@ -22,7 +22,7 @@ pub use precondition::{ETag, IfMatch};
 pub use problem::{FieldError, Problem, ProblemDetails};
 pub use problem_responses::{
     Conflict, Forbidden, IdempotencyKeyReused, InvalidBody, InvalidRequest, NotFound, PreconditionFailed,
-    PreconditionRequired, Unauthenticated, Unavailable,
+    PreconditionRequired, TooManyRequests, Unauthenticated, Unavailable,
 };
 pub use request::{Json, Path, Query};
 

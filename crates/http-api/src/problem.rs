@@ -1,9 +1,10 @@
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -161,6 +162,19 @@ impl Problem {
     pub fn precondition_required() -> Self {
         let detail = "Send If-Match with the ETag of what you are changing.";
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "Precondition required", detail)
+    }
+
+    /// 429 with a code of the area's own: it was asked for too often. The detail goes on with how long to wait, which is also
+    /// in `Retry-After`, in whole seconds.
+    pub fn too_many_requests(code: &str, title: &str, detail: &str, wait: Duration) -> Self {
+        let seconds = wait.as_millis().div_ceil(1_000);
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        let detail = format!("{detail} Try again in {seconds} {unit}.");
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, code, title, detail);
+        if let Ok(seconds) = HeaderValue::try_from(seconds.to_string()) {
+            problem.0.headers.insert(RETRY_AFTER, seconds);
+        }
+        problem
     }
 
     /// 503 `unavailable`: trying again later may help.

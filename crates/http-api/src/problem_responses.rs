@@ -48,6 +48,8 @@ problem_responses! {
     IdempotencyKeyReused "422" "The idempotency key came with a different request before.";
     /// 428.
     PreconditionRequired "428" "`If-Match` is missing.";
+    /// 429.
+    TooManyRequests "429" "It was asked for too often; `Retry-After` says how many seconds to wait.";
     /// 503.
     Unavailable "503" "Trying again in a moment may help.";
     /// 500. [`crate::merge`] adds it to every operation.

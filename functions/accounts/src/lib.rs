@@ -3,6 +3,8 @@
 //! A session is a pair of Cognito tokens. The access token lives minutes and stays in the page's memory; the
 //! refresh token lives weeks in a cookie that no script can read and that only the session's own paths receive.
 
+mod attempts;
+mod context;
 mod get_me;
 mod refresh_cookie;
 mod refresh_session;
@@ -11,6 +13,8 @@ mod sign_out;
 mod user;
 mod user_pool;
 
+pub use attempts::AttemptsTable;
+pub use context::Context;
 pub use user_pool::UserPool;
 
 use axum::Router;
@@ -18,7 +22,7 @@ use axum::routing::{get, post};
 use utoipa::OpenApi;
 
 /// The area's routes, below the API's root.
-pub fn router() -> Router<UserPool> {
+pub fn router() -> Router<Context> {
     Router::new()
         .route("/session", post(sign_in::sign_in).delete(sign_out::sign_out))
         .route("/session/refresh", post(refresh_session::refresh_session))

@@ -1,9 +1,11 @@
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http_api::{Conflict, InvalidBody, Json, Problem, Unauthenticated, Unavailable};
+use http_api::{Conflict, InvalidBody, Json, Problem, TooManyRequests, Unauthenticated, Unavailable};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Context;
+use crate::attempts::AttemptError;
 use crate::user::User;
 use crate::user_pool::{Access, AuthError, UserPool};
 
@@ -63,24 +65,44 @@ pub(crate) struct Session {
     user: User,
 }
 
-/// Signs in.
+/// Signs in. The fifth wrong password within a minute locks the account for a minute, the right password included.
 #[utoipa::path(
     post, path = "/session", operation_id = "sign_in", tag = "accounts",
     request_body = Credentials,
     responses(
         (status = 200, description = "The session; a cookie for `/api/session` comes along.", body = Session),
-        InvalidBody, Unauthenticated, Conflict, Unavailable,
+        InvalidBody, Unauthenticated, Conflict, TooManyRequests, Unavailable,
     )
 )]
 pub(crate) async fn sign_in(
+    State(context): State<Context>,
     State(users): State<UserPool>,
     Json(credentials): Json<Credentials>,
 ) -> Result<impl IntoResponse, Problem> {
     let Credentials { email: Email(email), password: Password(password) } = credentials;
-    let signed_in = users.sign_in(&email, &password).await.map_err(refusal)?;
+    let attempts = context.attempts()?;
+    attempts.begin(&email).await.map_err(locked)?;
+    let signed_in = users.sign_in(&email, &password).await;
+    // Only a right password takes the count back. An attempt that Cognito was too busy for might be somebody's who makes it so.
+    if matches!(signed_in, Ok(_) | Err(AuthError::Challenged(_))) {
+        attempts.succeeded(&email).await?;
+    }
+    let signed_in = signed_in.map_err(refusal)?;
     let Access { token, expires_in_seconds } = signed_in.access;
     let session = Session { access_token: token, expires_in_seconds, user: signed_in.user };
     Ok((signed_in.cookie.set(signed_in.cookie_validity), Json(session)))
+}
+
+fn locked(error: AttemptError) -> Problem {
+    match error {
+        AttemptError::Locked(left) => Problem::too_many_requests(
+            "account-locked",
+            "Too many wrong passwords",
+            "There were too many attempts to sign in with this e-mail.",
+            left,
+        ),
+        AttemptError::Failed(error) => error.into(),
+    }
 }
 
 fn refusal(error: AuthError) -> Problem {

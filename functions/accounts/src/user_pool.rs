@@ -12,7 +12,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 };
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use cold_start::{quick_calls, required_env};
+use cold_start::quick_calls;
 use http_api::Role;
 use serde::Deserialize;
 use thiserror::Error;
@@ -77,14 +77,6 @@ struct Claims {
 }
 
 impl UserPool {
-    /// The pool that the function's environment names.
-    ///
-    /// # Errors
-    /// Names the variable that is missing.
-    pub fn from_env(sdk: &SdkConfig) -> anyhow::Result<Self> {
-        Ok(Self::new(sdk, required_env("USER_POOL_ID")?, required_env("USER_POOL_CLIENT_ID")?))
-    }
-
     /// This pool, through this client of it.
     pub fn new(sdk: &SdkConfig, pool_id: impl Into<String>, client_id: impl Into<String>) -> Self {
         let config =

@@ -1,5 +1,7 @@
-//! Cognito behind the SDK's own HTTP client: each test says what it answers and looks at what it was asked.
+//! Cognito behind the SDK's own HTTP client: each test says what it answers and looks at what it was asked. Beside it the table
+//! of attempts, with the conditions that it is written under.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -13,7 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::UserPool;
+use crate::{AttemptsTable, Context, UserPool};
 
 type Answer = (u16, Value);
 type Answers = dyn Fn(&str, &Value) -> Answer + Send + Sync;
@@ -23,6 +25,7 @@ type Answers = dyn Fn(&str, &Value) -> Answer + Send + Sync;
 pub struct FakeCognito {
     answer: Arc<Answers>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
+    attempts: Arc<Mutex<HashMap<String, Value>>>,
 }
 
 impl std::fmt::Debug for FakeCognito {
@@ -34,7 +37,7 @@ impl std::fmt::Debug for FakeCognito {
 impl FakeCognito {
     /// Answers this to every operation but the description of the client, whose secret is `s3cret`.
     pub fn answering(answer: impl Fn(&str, &Value) -> Answer + Send + Sync + 'static) -> Self {
-        Self { answer: Arc::new(answer), asked: Arc::default() }
+        Self { answer: Arc::new(answer), asked: Arc::default(), attempts: Arc::default() }
     }
 
     /// Refuses everything with this error.
@@ -42,7 +45,7 @@ impl FakeCognito {
         Self::answering(move |_, _| (400, json!({ "__type": code, "message": format!("{code} of a test") })))
     }
 
-    pub fn pool(&self) -> UserPool {
+    pub fn context(&self) -> Context {
         let connector = SharedHttpConnector::new(self.clone());
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -53,7 +56,7 @@ impl FakeCognito {
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .retry_config(aws_config::retry::RetryConfig::disabled())
             .build();
-        UserPool::new(&sdk, "pool-1", "client-1")
+        Context::new(UserPool::new(&sdk, "pool-1", "client-1"), Some(AttemptsTable::new(&sdk, "attempts")))
     }
 
     /// The inputs of one operation.
@@ -71,11 +74,56 @@ impl HttpConnector for FakeCognito {
             serde_json::from_slice(request.body().bytes().unwrap_or_default()).expect("it is JSON");
         let (status, output) = match operation.as_str() {
             "DescribeUserPoolClient" => (200, app_client()),
+            "GetItem" | "PutItem" | "DeleteItem" => self.table(&operation, &input),
             operation => (self.answer)(operation, &input),
         };
         self.asked.lock().expect("no test panics while it is asked").push((operation, input));
         let status = status.try_into().expect("it is a status");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(output.to_string()))))
+    }
+}
+
+impl FakeCognito {
+    /// Says when the attempts that are counted were made: earlier by so many milliseconds.
+    pub fn let_pass_ms(&self, passed_ms: u64) {
+        let earlier = |value: &mut Value| {
+            let ms: u64 = value["N"].as_str().and_then(|ms| ms.parse().ok()).expect("it is a number");
+            value["N"] = json!(ms.saturating_sub(passed_ms).to_string());
+        };
+        for item in self.attempts.lock().expect("no test panics meanwhile").values_mut() {
+            earlier(&mut item["locked_until_ms"]);
+            item["attempts_ms"]["L"].as_array_mut().expect("it is a list").iter_mut().for_each(earlier);
+        }
+    }
+
+    fn table(&self, operation: &str, input: &Value) -> Answer {
+        let mut items = self.attempts.lock().expect("no test panics meanwhile");
+        let key = &input[if operation == "PutItem" { "Item" } else { "Key" }]["account"]["S"];
+        let key = key.as_str().expect("a key").to_owned();
+        match operation {
+            "GetItem" => (200, items.get(&key).map_or(json!({}), |item| json!({ "Item": item }))),
+            "DeleteItem" => {
+                items.remove(&key);
+                (200, json!({}))
+            }
+            _ => {
+                let found = items.get(&key);
+                let version = found.map(|item| item["version"].clone());
+                let presumed = match input["ConditionExpression"].as_str() {
+                    Some("attribute_not_exists(account)") => None,
+                    Some("version = :version") => {
+                        Some(input["ExpressionAttributeValues"][":version"].clone())
+                    }
+                    other => panic!("a condition that the table doesn't know: {other:?}"),
+                };
+                if version != presumed {
+                    let code = "ConditionalCheckFailedException";
+                    return (400, json!({ "__type": code, "message": code, "Item": found }));
+                }
+                items.insert(key, input["Item"].clone());
+                (200, json!({}))
+            }
+        }
     }
 }
 

@@ -32,7 +32,7 @@ fn sign_in_with(credentials: Value) -> Request {
 }
 
 async fn ask(cognito: &FakeCognito, request: Request) -> (StatusCode, HeaderMap, Value) {
-    let app = http_api::app(crate::router().with_state(cognito.pool()));
+    let app = http_api::app(crate::router().with_state(cognito.context()));
     let (parts, body) = app.oneshot(request).await.expect("a router never fails").into_parts();
     let body = to_bytes(body, usize::MAX).await.expect("it is in memory");
     (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default())
@@ -89,6 +89,75 @@ async fn an_unknown_email_and_a_wrong_password_are_told_alike() {
         answers.push((headers, body));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]));
+}
+
+/// Refuses every password but one.
+fn annas_cognito() -> FakeCognito {
+    FakeCognito::answering(|_, input| match input["AuthParameters"]["PASSWORD"].as_str() {
+        Some("right") => annas_tokens(),
+        _ => (400, json!({ "__type": "NotAuthorizedException", "message": "no" })),
+    })
+}
+
+async fn try_password(cognito: &FakeCognito, password: &str) -> (u16, String) {
+    let credentials = json!({ "email": "Anna@example.com", "password": password });
+    let (status, headers, body) = ask(cognito, sign_in_with(credentials)).await;
+    let wait = headers.get("retry-after").map(|seconds| seconds.to_str().expect("text").to_owned());
+    assert_eq!(wait.is_some(), status == StatusCode::TOO_MANY_REQUESTS, "{body}");
+    (status.as_u16(), wait.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn the_fifth_wrong_password_locks_for_a_minute_the_right_one_included() {
+    let cognito = annas_cognito();
+    for _ in 0..5 {
+        assert_eq!(try_password(&cognito, "wrong").await.0, 401);
+    }
+    for password in ["right", "wrong"] {
+        let (status, wait) = try_password(&cognito, password).await;
+        assert_eq!(status, 429);
+        assert!(matches!(wait.parse(), Ok(59..=60)), "{wait}");
+    }
+    assert_eq!(cognito.asked("AdminInitiateAuth").len(), 5, "Cognito isn't asked meanwhile");
+    cognito.let_pass_ms(60_000);
+    assert_eq!(try_password(&cognito, "right").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_right_password_takes_the_count_back() {
+    let cognito = annas_cognito();
+    for _ in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(try_password(&cognito, "wrong").await.0, 401);
+        }
+        assert_eq!(try_password(&cognito, "right").await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn of_two_hundred_guesses_at_once_five_are_made() {
+    let cognito = annas_cognito();
+    let guesses = (0..200).map(|_| {
+        let cognito = cognito.clone();
+        tokio::spawn(async move { try_password(&cognito, "wrong").await.0 })
+    });
+    let mut answers = std::collections::BTreeMap::new();
+    for guess in guesses.collect::<Vec<_>>() {
+        *answers.entry(guess.await.expect("no guess panics")).or_insert(0) += 1;
+    }
+    assert_eq!(answers, [(401, 5), (429, 195)].into());
+    assert_eq!(cognito.asked("AdminInitiateAuth").len(), 5);
+}
+
+#[tokio::test]
+async fn what_cognito_was_too_busy_for_counts_as_a_guess() {
+    let cognito = FakeCognito::answering(|_, _| {
+        (400, json!({ "__type": "TooManyRequestsException", "message": "later" }))
+    });
+    for _ in 0..5 {
+        assert_eq!(try_password(&cognito, "right").await.0, 503);
+    }
+    assert_eq!(try_password(&cognito, "right").await.0, 429);
 }
 
 #[tokio::test]
