@@ -195,8 +195,7 @@ fn begin(
     setup: &Setup,
 ) -> Result<(Viewers, Option<Publisher>)> {
     let publishing_side = server.publishing_side()?;
-    let sockets: Vec<TcpStream> =
-        (0..load.viewers).map(|index| server.viewer(index, setup)).collect::<Result<_>>()?;
+    let sockets = connect(server, load.viewers, setup)?;
     let viewers = Viewers::watch(sockets, framing(contestant.kind, load.payload_bytes))?;
     let Some(socket) = publishing_side else { return Ok((viewers, None)) };
     let progress = viewers.progress.clone();
@@ -204,6 +203,19 @@ fn begin(
     wait_until_all_listen(&viewers.progress, load.viewers, contestant)?;
     publisher.go();
     Ok((viewers, Some(publisher)))
+}
+
+/// Viewers come some at a time: of thousands at once the relay turns away whoever waits longest for its ticket to be checked.
+fn connect(server: &Server, viewers: usize, setup: &Setup) -> Result<Vec<TcpStream>> {
+    const AT_ONCE: usize = 500;
+    let mut sockets = Vec::with_capacity(viewers);
+    for index in 0..viewers {
+        sockets.push(server.viewer(index, setup)?);
+        if sockets.len() % AT_ONCE == 0 {
+            server.wait_until_admitted(sockets.len())?;
+        }
+    }
+    Ok(sockets)
 }
 
 fn wait_until_all_listen(progress: &Progress, viewers: usize, contestant: Contestant) -> Result<()> {

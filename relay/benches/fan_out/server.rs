@@ -193,6 +193,22 @@ impl Server {
         Ok(socket)
     }
 
+    /// Waits until the relay has let so many viewers in; the peers answer each themselves.
+    pub fn wait_until_admitted(&self, viewers: usize) -> Result<()> {
+        let Some((_, health)) = self.source.as_ref() else { return Ok(()) };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = get(*health, "/metrics")?;
+            let count = metrics.lines().find_map(|line| line.strip_prefix("matinee_relay_viewers "));
+            let count: usize = count.context("the relay counts its viewers")?.trim().parse()?;
+            if count >= viewers {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the relay has admitted {count} of {viewers} viewers");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn connect(&self) -> Result<TcpStream> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -240,16 +256,22 @@ pub fn cpu_seconds(process: u32) -> Result<f64> {
 /// A relay without keys for tickets refuses everybody, and says so.
 fn wait_until_ready(health: SocketAddr, deadline: Instant) -> Result<()> {
     loop {
-        let mut answer = String::new();
-        let mut socket = TcpStream::connect(health)?;
-        socket.write_all(b"GET /ready HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n")?;
-        socket.read_to_string(&mut answer)?;
+        let answer = get(health, "/ready")?;
         if answer.starts_with("HTTP/1.1 200") {
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "the relay does not get ready: {answer}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+fn get(health: SocketAddr, path: &str) -> Result<String> {
+    let mut answer = String::new();
+    let mut socket = TcpStream::connect(health)?;
+    socket
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").as_bytes())?;
+    socket.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn free_port() -> Result<u16> {
