@@ -1,6 +1,8 @@
 //! The area's functions, asked with the events that Lambda brings.
 
 mod fake_aws;
+mod live_channels;
+mod viewers;
 
 use axum::body::to_bytes;
 use axum::http::{HeaderMap, StatusCode};
