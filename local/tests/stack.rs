@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use local::{Options, Stack};
 use reqwest::{Method, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
 
 async fn stack() -> Stack {
     Stack::start(Options::default()).await.expect("the service starts")
@@ -63,4 +64,26 @@ async fn a_range_of_a_large_object_costs_no_more_than_the_range() {
 
     let whole = s3.get_object().bucket(bucket).key("large").send().await.unwrap();
     assert_eq!(whole.body.collect().await.unwrap().into_bytes().len(), content.len());
+}
+
+#[tokio::test]
+async fn a_relay_that_is_killed_is_started_again_and_none_outlives_its_stack() {
+    let stack = Stack::start(Options { live: true, ..Options::default() }).await.expect("the service starts");
+    let live = stack.live().expect("something is live");
+    let ports = live.ports();
+    let health = format!("http://127.0.0.1:{}/health", ports.relay.server);
+    let before = live.relay_pid().expect("the relay runs");
+    kill_process(Pid::from_raw(before).unwrap(), Signal::KILL).unwrap();
+    let killed = Instant::now();
+    while live.relay_pid().is_none_or(|now| now == before) || reqwest::get(&health).await.is_err() {
+        assert!(killed.elapsed() < Duration::from_secs(20), "it stays away");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(stack);
+    for port in [ports.source, ports.relay.stream, ports.relay.http_stream, ports.relay.server] {
+        assert!(
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err(),
+            "port {port} is still served"
+        );
+    }
 }
