@@ -44,7 +44,7 @@ impl Drop for Connection {
     }
 }
 
-/// Those who are about to say what they want, in the order in which they came.
+/// Those who haven't yet said what they want, in the order in which they came.
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
     tasks: Rc<RefCell<BTreeMap<u64, AbortHandle>>>,

@@ -6,14 +6,16 @@ use live::{ChannelId, ViewerId};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::connections::Pending;
 use crate::media::Media;
 use crate::viewer::Wish;
 
 /// The longest line, its end included: a viewer id, a channel and a ticket fit.
 const LINE_MAX: usize = 256;
 
-/// Reads the line and asks whether its viewer may watch. `None` for whoever is to be closed without a byte.
-pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream) -> Option<Wish> {
+/// Reads the line, gives up the place among those who haven't said what they want, and asks whether the viewer may watch. `None`
+/// for whoever is to be closed without a byte.
+pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream, pending: Pending) -> Option<Wish> {
     let mut buffer = [0; LINE_MAX];
     let mut filled = 0;
     let end = loop {
@@ -27,6 +29,7 @@ pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream) -> Opti
             break before + at;
         }
     };
+    drop(pending);
     let line = Line::parse(&buffer[..end])?;
     let input_bytes = filled - end - 1;
     let session = media.admit(line.viewer.clone(), line.channel, line.ticket).await?;

@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use crate::connections::Pending;
 use crate::media::Media;
 use crate::metrics::increment;
 use crate::viewer::{self, Wish};
@@ -66,8 +67,7 @@ fn accepted(media: &Rc<Media>, stream: TcpStream, port: Port) {
     let task = tokio::task::spawn_local({
         let media = Rc::clone(media);
         async move {
-            let shaken = timeout(media.config.patience.handshake, shake(&media, stream, port)).await;
-            drop(pending);
+            let shaken = timeout(media.config.patience.handshake, shake(&media, stream, port, pending)).await;
             match shaken {
                 Ok(Some((stream, wish))) => viewer::watch(media, stream, wish, connection),
                 Ok(None) => increment(&media.counts.viewers_refused),
@@ -81,10 +81,15 @@ fn accepted(media: &Rc<Media>, stream: TcpStream, port: Port) {
     }
 }
 
-async fn shake(media: &Rc<Media>, mut stream: TcpStream, port: Port) -> Option<(TcpStream, Wish)> {
+async fn shake(
+    media: &Rc<Media>,
+    mut stream: TcpStream,
+    port: Port,
+    pending: Pending,
+) -> Option<(TcpStream, Wish)> {
     let wish = match port {
-        Port::Http => live_http::read_wish(media, &mut stream).await,
-        Port::Line | Port::Feed => handshake::read_wish(media, &mut stream).await,
+        Port::Http => live_http::read_wish(media, &mut stream, pending).await,
+        Port::Line | Port::Feed => handshake::read_wish(media, &mut stream, pending).await,
     };
     wish.map(|wish| (stream, wish))
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::connections::Pending;
 use crate::media::Media;
 use crate::viewer::Wish;
 
@@ -23,8 +24,9 @@ const OK: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nCache-Control: no-store\r\nConnection: close\r\n\
     X-Content-Type-Options: nosniff\r\n\r\n";
 
-/// Reads the request, asks whether its viewer may watch and answers. `None` for whoever was refused.
-pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream) -> Option<Wish> {
+/// Reads the request, gives up the place among those who haven't said what they want, asks whether the viewer may watch and
+/// answers. `None` for whoever was refused.
+pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream, pending: Pending) -> Option<Wish> {
     let mut head = Vec::with_capacity(1024);
     let request = loop {
         if stream.read_buf(&mut head).await.ok()? == 0 {
@@ -37,6 +39,7 @@ pub(crate) async fn read_wish(media: &Rc<Media>, stream: &mut TcpStream) -> Opti
             Err(refusal) => break Err(refusal),
         }
     };
+    drop(pending);
     let wish = match request {
         Ok(Request { viewer, channel, ticket, len }) => {
             let session = media.admit(viewer.clone(), channel, ticket.as_deref()).await;
