@@ -4,9 +4,9 @@
 use bytes::Bytes;
 
 use crate::MediaError;
-use crate::boxes::{be_u32, be_u64, body_of, boxes, damaged, put_u32s};
+use crate::boxes::{be_u32, be_u64, body_of, boxes, damaged};
+use crate::building::TableBuilder;
 use crate::moov::{Index, TrackDefaults};
-use crate::tables::{RawTables, Sizes, Tables};
 
 /// The bit of sample flags that says non-sync.
 const NON_SYNC: u32 = 0x1_0000;
@@ -17,65 +17,12 @@ pub(crate) struct Fragments {
     file_size: u64,
 }
 
-/// The tables of one track in the making, in the form that the boxes have.
+/// One track in the making.
 struct Collected {
     defaults: TrackDefaults,
     first_time: Option<u64>,
     next_time: u64,
-    samples: u32,
-    durations: Runs,
-    shifts: Runs,
-    sizes: Vec<u8>,
-    syncs: Vec<u8>,
-    runs: Vec<u8>,
-    chunks: Vec<u8>,
-    last_chunk_samples: u32,
-}
-
-/// (count, value) pairs.
-#[derive(Default)]
-struct Runs {
-    done: Vec<u8>,
-    count: u32,
-    value: u32,
-}
-
-impl Runs {
-    fn push(&mut self, value: u32) {
-        if self.count > 0 && self.value == value {
-            self.count += 1;
-            return;
-        }
-        self.flush();
-        (self.count, self.value) = (1, value);
-    }
-
-    fn flush(&mut self) {
-        if self.count > 0 {
-            put_u32s(&mut self.done, &[self.count, self.value]);
-        }
-        self.count = 0;
-    }
-
-    fn replace_last(&mut self, change: impl FnOnce(u32) -> u32) {
-        let last = self.value;
-        if self.count > 0 {
-            self.count -= 1;
-            let kept = (self.count, self.value);
-            self.push_run(kept);
-            self.push(change(last));
-        }
-    }
-
-    fn push_run(&mut self, (count, value): (u32, u32)) {
-        self.flush();
-        (self.count, self.value) = (count, value);
-    }
-
-    fn finish(mut self) -> Bytes {
-        self.flush();
-        self.done.into()
-    }
+    tables: TableBuilder,
 }
 
 /// The header of a track fragment, with the defaults of the movie filled in.
@@ -100,14 +47,7 @@ impl Fragments {
                 }),
                 first_time: None,
                 next_time: 0,
-                samples: 0,
-                durations: Runs::default(),
-                shifts: Runs::default(),
-                sizes: Vec::new(),
-                syncs: Vec::new(),
-                runs: Vec::new(),
-                chunks: Vec::new(),
-                last_chunk_samples: 0,
+                tables: TableBuilder::default(),
             }
         };
         Self { tracks: index.tracks.iter().map(collected).collect(), file_size }
@@ -165,13 +105,14 @@ impl Fragments {
     pub(crate) fn finish(self, index: &mut Index) -> Result<(), MediaError> {
         let file_size = self.file_size;
         for (track, collected) in index.tracks.iter_mut().zip(self.tracks) {
-            if collected.samples > 0 {
+            if collected.tables.samples > 0 {
                 if track.tables.samples > 0 {
                     return Err(MediaError::bad(
                         "The file keeps its samples partly in an index and partly in fragments, which is not supported.",
                     ));
                 }
-                track.tables = collected.finish(file_size)?;
+                let first_time = collected.first_time.unwrap_or(0);
+                track.tables = collected.tables.finish(first_time, file_size)?;
                 // What the list says of the length was true of the empty movie before the fragments.
                 track.edits.length = None;
             }
@@ -188,16 +129,10 @@ impl Collected {
             self.first_time = Some(time);
             self.next_time = time;
         }
-        let (expected, samples) = (self.next_time, self.samples);
-        let change = time as i64 - expected as i64;
-        if change != 0 && samples > 0 {
-            let mut applied = 0;
-            self.durations.replace_last(|last| {
-                let changed = (i64::from(last) + change).clamp(0, i32::MAX.into());
-                applied = changed - i64::from(last);
-                changed as u32
-            });
-            self.next_time = (expected as i64 + applied) as u64;
+        let change = (time as i64).wrapping_sub(self.next_time as i64);
+        if change != 0 && self.tables.samples > 0 {
+            let applied = self.tables.lengthen_last(change);
+            self.next_time = self.next_time.saturating_add_signed(applied);
         }
     }
 
@@ -226,7 +161,7 @@ impl Collected {
         if count == 0 {
             return Ok(position);
         }
-        self.start_chunk(position, count);
+        self.tables.start_chunk(position, count);
         for index in 0..count {
             let mut field = |flag: u32, default: u32| {
                 if present & flag == 0 {
@@ -240,39 +175,12 @@ impl Collected {
             let default_flags = first_flags.filter(|_| index == 0).unwrap_or(fragment.flags);
             let flags = field(0x400, default_flags);
             let shift = field(0x800, 0);
-            self.samples = self.samples.saturating_add(1);
-            self.durations.push(duration);
-            self.shifts.push(shift);
-            put_u32s(&mut self.sizes, &[size]);
-            if flags & NON_SYNC == 0 {
-                put_u32s(&mut self.syncs, &[self.samples]);
-            }
+            self.tables.durations.push(duration);
+            self.tables.shifts.push(shift);
+            self.tables.push(size, flags & NON_SYNC == 0);
             self.next_time = self.next_time.saturating_add(duration.into());
             position = position.saturating_add(size.into());
         }
         Ok(position)
-    }
-
-    fn start_chunk(&mut self, position: u64, samples: u32) {
-        self.chunks.extend_from_slice(&position.to_be_bytes());
-        if samples != self.last_chunk_samples {
-            put_u32s(&mut self.runs, &[(self.chunks.len() / 8) as u32, samples, 1]);
-            self.last_chunk_samples = samples;
-        }
-    }
-
-    fn finish(self, file_size: u64) -> Result<Tables, MediaError> {
-        let raw = RawTables {
-            samples: self.samples,
-            first_time: self.first_time.unwrap_or(0),
-            sizes: Sizes::Listed(self.sizes.into()),
-            durations: self.durations.finish(),
-            shifts: self.shifts.finish(),
-            syncs: Some(self.syncs.into()),
-            runs: self.runs.into(),
-            chunks: self.chunks.into(),
-            wide: true,
-        };
-        Tables::check(raw, file_size)
     }
 }
