@@ -33,6 +33,8 @@ pub(crate) struct Codec {
     /// Coded size in pixels, for video.
     pub(crate) width: u32,
     pub(crate) height: u32,
+    /// The sides of a pixel, across and down, where they differ.
+    pub(crate) pixel_shape: Option<(u32, u32)>,
     /// For audio.
     pub(crate) sample_rate: u32,
     pub(crate) channels: u16,
@@ -131,6 +133,7 @@ fn parse_video(entry: &BoxBytes) -> Result<Codec, MediaError> {
         entry: visual_entry(entry, kind, &extensions),
         width,
         height,
+        pixel_shape: pixel_shape(&extensions),
         sample_rate: 0,
         channels: 0,
         avcc,
@@ -148,6 +151,12 @@ fn visual_entry(entry: &BoxBytes, kind: Kind, extensions: &Bytes) -> Vec<u8> {
         out.extend_from_slice(&extensions[..length]);
     });
     out
+}
+
+fn pixel_shape(extensions: &Bytes) -> Option<(u32, u32)> {
+    let found = boxes(extensions).map_while(Result::ok).find(|found| &found.kind == b"pasp")?;
+    let (across, down) = (be_u32(&found.body, 0), be_u32(&found.body, 4));
+    (across > 0 && down > 0 && across != down).then_some((across, down))
 }
 
 fn is_encrypted(extensions: &Bytes) -> bool {
@@ -175,6 +184,7 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
         entry: bytes.to_vec(),
         width: 0,
         height: 0,
+        pixel_shape: None,
         sample_rate,
         channels,
         avcc: None,

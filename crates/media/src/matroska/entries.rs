@@ -90,6 +90,7 @@ fn other(entry: &Entry) -> Codec {
         entry: Vec::new(),
         width: entry.video.width,
         height: entry.video.height,
+        pixel_shape: pixel_shape(&entry.video),
         sample_rate: entry.sample_rate,
         channels: entry.channels,
         avcc: None,
@@ -298,7 +299,44 @@ pub(crate) fn opus_samples(packet: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::opus_samples;
+    use super::{opus_samples, put_colour};
+
+    /// An element with an id of two bytes.
+    fn element(id: u32, body: &[u8]) -> Vec<u8> {
+        [&[(id >> 8) as u8, id as u8, 0x80 | body.len() as u8], body].concat()
+    }
+
+    #[test]
+    fn what_a_picture_was_mastered_for_is_told_as_mp4_tells_it() {
+        let floats = |ids: [u32; 10], values: [f64; 10]| -> Vec<u8> {
+            ids.iter().zip(values).flat_map(|(&id, value)| element(id, &value.to_be_bytes())).collect()
+        };
+        let mastering = floats(
+            [0x55d1, 0x55d2, 0x55d3, 0x55d4, 0x55d5, 0x55d6, 0x55d7, 0x55d8, 0x55d9, 0x55da],
+            [0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 1000.0, 0.005],
+        );
+        let colour = [
+            element(0x55bb, &[9]),
+            element(0x55ba, &[16]),
+            element(0x55b1, &[9]),
+            element(0x55b9, &[2]),
+            element(0x55bc, &[0x03, 0xe8]),
+            element(0x55bd, &[0x01, 0x90]),
+            element(0x55d0, &mastering),
+        ];
+        let mut out = Vec::new();
+        put_colour(&mut out, &colour.concat());
+        let mut expected =
+            b"\x00\x00\x00\x13colrnclx\x00\x09\x00\x10\x00\x09\x80\x00\x00\x00\x20mdcv".to_vec();
+        // Green, blue, red, white.
+        for point in [13_250_u16, 34_500, 7_500, 3_000, 34_000, 16_000, 15_635, 16_450] {
+            expected.extend_from_slice(&point.to_be_bytes());
+        }
+        expected.extend_from_slice(&10_000_000_u32.to_be_bytes());
+        expected.extend_from_slice(&50_u32.to_be_bytes());
+        expected.extend_from_slice(b"\x00\x00\x00\x0cclli\x03\xe8\x01\x90");
+        assert_eq!(out, expected);
+    }
 
     #[test]
     fn a_packet_of_opus_tells_how_long_it_is() {
