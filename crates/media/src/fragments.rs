@@ -14,6 +14,8 @@ const NON_SYNC: u32 = 0x1_0000;
 /// Collects the samples of all tracks, fragment by fragment.
 pub(crate) struct Fragments {
     tracks: Vec<Collected>,
+    /// Bytes of samples that cost none in a table.
+    promised: u64,
     file_size: u64,
 }
 
@@ -50,7 +52,7 @@ impl Fragments {
                 tables: TableBuilder::default(),
             }
         };
-        Self { tracks: index.tracks.iter().map(collected).collect(), file_size }
+        Self { tracks: index.tracks.iter().map(collected).collect(), promised: 0, file_size }
     }
 
     /// Takes the body of a `moof` that begins at `position` of the file.
@@ -92,12 +94,14 @@ impl Fragments {
             track.starts_at(if wide { be_u64(&tfdt, 4) } else { be_u32(&tfdt, 4).into() });
         }
         let mut position = fragment.base;
+        let mut left = self.file_size - self.promised;
         for trun in boxes(traf) {
             let trun = trun?;
             if &trun.kind == b"trun" {
-                position = track.add_run(&fragment, position, &trun.body, self.file_size)?;
+                position = track.add_run(&fragment, position, &trun.body, &mut left)?;
             }
         }
+        self.promised = self.file_size - left;
         Ok(position)
     }
 
@@ -141,7 +145,7 @@ impl Collected {
         fragment: &TrackFragment,
         follows: u64,
         trun: &Bytes,
-        file_size: u64,
+        left: &mut u64,
     ) -> Result<u64, MediaError> {
         let (present, count) = (be_u32(trun, 0), be_u32(trun, 4));
         let mut at = 8;
@@ -153,11 +157,13 @@ impl Collected {
         let first_flags = (present & 0x4 != 0).then(|| be_u32(trun, at));
         at += if first_flags.is_some() { 4 } else { 0 };
         let each = 4 * u64::from((present >> 8 & 0xf).count_ones());
-        // A run without fields of its own costs no bytes, so its count is held against the file.
+        // A run without sizes of its own costs few bytes or none, so its samples are held against the
+        // file, in which they need room.
         let least = if present & 0x200 == 0 { u64::from(count) * u64::from(fragment.size.max(1)) } else { 0 };
-        if u64::from(count) * each > (trun.len() as u64).saturating_sub(at as u64) || least > file_size {
+        if u64::from(count) * each > (trun.len() as u64).saturating_sub(at as u64) || least > *left {
             return Err(damaged("a fragment promises more samples than it holds"));
         }
+        *left -= least;
         if count == 0 {
             return Ok(position);
         }

@@ -18,6 +18,7 @@ mod error;
 mod forward;
 mod fragments;
 mod geometry;
+mod hints;
 mod hls;
 mod lane;
 mod manifest;

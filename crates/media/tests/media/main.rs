@@ -4,6 +4,7 @@ mod conformance;
 mod elementary_streams;
 mod ffmpeg;
 mod film;
+mod fragments;
 mod hostile;
 mod manifests;
 mod matroska;
