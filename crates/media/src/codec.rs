@@ -33,6 +33,8 @@ pub(crate) struct Codec {
     /// Coded size in pixels, for video.
     pub(crate) width: u32,
     pub(crate) height: u32,
+    /// The brightness that samples stand for, by its code in ISO/IEC 23091-2, where that is told.
+    pub(crate) transfer: Option<u16>,
     /// The sides of a pixel, across and down, where they differ.
     pub(crate) pixel_shape: Option<(u32, u32)>,
     /// For audio.
@@ -133,6 +135,7 @@ fn parse_video(entry: &BoxBytes) -> Result<Codec, MediaError> {
         entry: visual_entry(entry, kind, &extensions),
         width,
         height,
+        transfer: transfer(&extensions),
         pixel_shape: pixel_shape(&extensions),
         sample_rate: 0,
         channels: 0,
@@ -151,6 +154,12 @@ fn visual_entry(entry: &BoxBytes, kind: Kind, extensions: &Bytes) -> Vec<u8> {
         out.extend_from_slice(&extensions[..length]);
     });
     out
+}
+
+fn transfer(extensions: &Bytes) -> Option<u16> {
+    let mut found = boxes(extensions).map_while(Result::ok);
+    let colour = found.find(|found| &found.kind == b"colr" && found.body.starts_with(b"ncl"))?;
+    Some(be_u16(&colour.body, 6))
 }
 
 fn pixel_shape(extensions: &Bytes) -> Option<(u32, u32)> {
@@ -184,6 +193,7 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
         entry: bytes.to_vec(),
         width: 0,
         height: 0,
+        transfer: None,
         pixel_shape: None,
         sample_rate,
         channels,

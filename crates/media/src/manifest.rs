@@ -18,6 +18,15 @@ pub(crate) fn bandwidth(planned: &PlannedTrack) -> (u64, u64) {
     (peak.unwrap_or(0).max(mean), mean)
 }
 
+/// What HLS calls a range of brightness beyond the ordinary; `None` for the ordinary one.
+pub(crate) fn video_range(planned: &PlannedTrack) -> Option<&'static str> {
+    match planned.codec.transfer? {
+        16 => Some("PQ"),
+        18 => Some("HLG"),
+        _ => None,
+    }
+}
+
 /// Pixels as displayed, before rotation.
 pub(crate) fn display_size(planned: &PlannedTrack) -> (u32, u32) {
     crate::geometry::display_size(&planned.track, &planned.codec)

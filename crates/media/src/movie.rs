@@ -48,14 +48,20 @@ pub async fn open<S: Source>(source: &S) -> Result<Movie, MediaError> {
         }
         Some(container) => Ok(Movie {
             probe: Probe { container, duration_ms: None, tracks: Vec::new() },
-            treatment: Treatment::Refuse {
-                reason: format!(
-                    "The file is {}, which browsers do not play. Please upload it as MP4 or MOV.",
-                    container.name()
-                ),
-            },
+            treatment: Treatment::Refuse { reason: refusal(container) },
         }),
         None => Err(MediaError::bad("This is not a video file of a kind that we know.")),
+    }
+}
+
+/// Why a container that is not opened is refused.
+fn refusal(container: Container) -> String {
+    let name = container.name();
+    match container.is_sound_only() {
+        true => format!(
+            "The file is {name}: sound without a picture, which is taken in MP4 only. Please upload it as M4A."
+        ),
+        false => format!("The file is {name}, which browsers do not play. Please upload it as MP4 or MOV."),
     }
 }
 

@@ -90,6 +90,7 @@ fn other(entry: &Entry) -> Codec {
         entry: Vec::new(),
         width: entry.video.width,
         height: entry.video.height,
+        transfer: None,
         pixel_shape: pixel_shape(&entry.video),
         sample_rate: entry.sample_rate,
         channels: entry.channels,

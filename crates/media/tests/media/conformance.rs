@@ -229,6 +229,7 @@ async fn colours_and_the_shape_of_pixels_are_kept() {
         let (init, _) = film.segments("video.m3u8");
         let at = init.windows(4).position(|found| found == b"colr").expect("colours are told") + 4;
         assert_eq!(&init[at..at + 11], b"nclx\x00\x09\x00\x10\x00\x09\x00", "{name}");
+        assert_eq!(film.manifest("master.m3u8").matches("VIDEO-RANGE=PQ").count(), 2, "{name}");
     }
     for name in ["wide.mp4", "wide.mkv", "wide.mov"] {
         let film = check(name, &[PICTURE, TONE, H264, "-vf setsar=3/2", AAC]).await;

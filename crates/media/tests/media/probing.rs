@@ -100,3 +100,23 @@ async fn other_containers_are_refused_with_a_way_out() {
     };
     assert!(reason.contains("AVI") && reason.contains("MP4"), "{reason}");
 }
+
+#[tokio::test]
+async fn bare_sound_is_refused_for_what_it_is() {
+    for (head, name) in [
+        (&b"ID3\x04\0"[..], "MP3"),
+        (b"fLaC\0\0\0\x22", "FLAC"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "WAV"),
+        (b"\xff\xf1\x50\x80", "AAC"),
+    ] {
+        let mut bytes = head.to_vec();
+        bytes.resize(1000, 0);
+        let Treatment::Refuse { reason } =
+            open(&MemorySource::new(bytes)).await.expect("it opens").treatment()
+        else {
+            panic!("{name} is not taken")
+        };
+        // Browsers do play it, so that may not be the reason.
+        assert!(reason.contains(name) && reason.contains("M4A"), "{reason}");
+    }
+}
