@@ -177,10 +177,10 @@ pub(crate) async fn scan<S: Source>(source: &S, head: Bytes) -> Result<Scanned, 
                 fragments.add(position, &moof.slice(header.header_bytes as usize..))?;
                 // The next one is likely to be as long and as far as this.
                 let apart = last_fragment.replace(position).map_or(u64::MAX, |before| position - before);
-                ahead = match apart {
-                    0..=NEAR_BYTES if walker.expected.is_empty() => source.read_ahead().window_bytes,
-                    _ => (length + length / 4).clamp(4 << 10, PEEK_BYTES),
-                };
+                ahead = (length + length / 4).clamp(4 << 10, PEEK_BYTES);
+                if apart <= NEAR_BYTES && walker.expected.is_empty() {
+                    ahead = ahead.max(source.read_ahead().window_bytes);
+                }
             }
             _ => {}
         }

@@ -94,8 +94,8 @@ impl Source for FileSource {
         Ok(buffer)
     }
 
-    /// A call is cheap here, so that it pays to read little and to skip the media.
+    /// A call is cheap here, so that it pays to read a page and to skip the media.
     fn read_ahead(&self) -> ReadAhead {
-        ReadAhead { window_bytes: 16 << 10, in_flight: 1 }
+        ReadAhead { window_bytes: 4 << 10, in_flight: 1 }
     }
 }
