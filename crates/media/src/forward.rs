@@ -9,8 +9,10 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 
 use crate::{ReadAhead, Source};
 
-/// What passed is kept as long as it is no more than this, so that a short recording is read once.
+/// What passed is kept of a source that is no longer than this, so that a short recording is read once.
 const MOST_KEPT_BYTES: u64 = 16 << 20;
+/// Where little is read at a time, reading again is cheaper than finding things among many pieces.
+const MOST_KEPT: usize = 16;
 
 /// A reader that only moves forward. No byte is asked for twice; bytes that are far enough ahead of
 /// what was asked for are skipped.
@@ -48,8 +50,7 @@ impl<'a, S: Source> Forward<'a, S> {
 
     /// Ranges that need not be read again, ascending: the head, and all of a short source.
     pub(crate) fn into_kept(mut self) -> Vec<(u64, Bytes)> {
-        let kept: u64 = self.kept.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        if kept > MOST_KEPT_BYTES {
+        if self.kept.len() > MOST_KEPT {
             self.kept.truncate(1);
         }
         self.kept
@@ -73,7 +74,7 @@ impl<'a, S: Source> Forward<'a, S> {
             let tail = if joins { self.buffered(&(range.start..window_end)) } else { None };
             // A copy, because a slice would keep the whole window in memory.
             self.tail = (range.start, tail.map_or_else(Bytes::new, |tail| Bytes::copy_from_slice(&tail)));
-            if self.size <= MOST_KEPT_BYTES {
+            if self.size <= MOST_KEPT_BYTES && self.kept.len() <= MOST_KEPT {
                 self.kept.push((position, bytes.clone()));
             }
             self.window = (position, bytes);
