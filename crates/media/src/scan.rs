@@ -24,6 +24,8 @@ const PEEK_BYTES: u64 = 64 << 10;
 const MOST_MOOV_BYTES: u64 = 128 << 20;
 /// Fragments that are asked for side by side, where an index tells where they are.
 const IN_FLIGHT: usize = 16;
+/// A fragment a second, for a day.
+const MOST_HINTS: usize = 100_000;
 /// An index of fragments at the end of the file is looked for when there is more than this to read.
 const WORTH_A_LOOK: u64 = 16 << 20;
 /// Where fragments are no further apart, several are read at once.
@@ -48,6 +50,8 @@ struct Walker<'a, S> {
     asked: FuturesOrdered<BoxFuture<'a, io::Result<Bytes>>>,
     /// Where what was asked for begins.
     asked_at: VecDeque<u64>,
+    /// Where the last of it ends: hints that overlap would have bytes read again and again.
+    asked_to: u64,
 }
 
 impl<'a, S: Source> Walker<'a, S> {
@@ -83,15 +87,19 @@ impl<'a, S: Source> Walker<'a, S> {
     fn ask(&mut self, from: u64, ahead: u64) {
         while self.asked.len() < IN_FLIGHT {
             let Some(start) = self.expected.pop_front() else { break };
-            if (from..self.size).contains(&start) {
-                self.asked.push_back(self.source.read(start..self.size.min(start + ahead)).boxed());
+            if (from.max(self.asked_to)..self.size).contains(&start) {
+                self.asked_to = self.size.min(start + ahead);
+                self.asked.push_back(self.source.read(start..self.asked_to).boxed());
                 self.asked_at.push_back(start);
             }
         }
     }
 
-    /// Takes hints; more of them than there are fragments help nobody.
+    /// Takes hints, unless there are more already than a film has fragments.
     fn expect(&mut self, positions: Vec<u64>) {
+        if self.expected.len() > MOST_HINTS {
+            return;
+        }
         let mut all: Vec<u64> = self.expected.drain(..).chain(positions).collect();
         all.sort_unstable();
         all.dedup();
@@ -125,6 +133,7 @@ pub(crate) async fn scan<S: Source>(source: &S, head: Bytes) -> Result<Scanned, 
         expected: VecDeque::new(),
         asked: FuturesOrdered::new(),
         asked_at: VecDeque::new(),
+        asked_to: 0,
     };
     let mut known = vec![(0, head)];
     let mut found: Option<(Index, Fragments)> = None;

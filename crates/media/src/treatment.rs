@@ -41,14 +41,17 @@ pub(crate) fn by_codecs(tracks: &[Wanted], container: Container) -> Option<Treat
     let video = of_kind(TrackKind::Video).next();
     if let Some(video) = video.filter(|_| !of_kind(TrackKind::Video).any(is_streamed)) {
         let title = video.codec.title;
-        let sound_plays = of_kind(TrackKind::Audio).all(|sound| sound.codec.playable != Playable::Nowhere);
-        return match video.codec.playable {
-            Playable::InOriginal if sound_plays => {
-                original(format!("The picture is {title}, which plays from the original only."))
-            }
-            _ => Some(refuse(format!(
+        if video.codec.playable != Playable::InOriginal {
+            return Some(refuse(format!(
                 "The picture is {title}, which browsers do not play. Please export it as H.264 and upload it again."
-            ))),
+            )));
+        }
+        let silent = of_kind(TrackKind::Audio).find(|sound| sound.codec.playable == Playable::Nowhere);
+        return match silent {
+            Some(sound) => {
+                Some(refuse(format!("The sound is {}, which browsers do not play.", sound.codec.title)))
+            }
+            None => original(format!("The picture is {title}, which plays from the original only.")),
         };
     }
     if of_kind(TrackKind::Audio).any(is_streamed) {

@@ -261,3 +261,26 @@ async fn a_turned_picture_stays_turned() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_segments_do_not_carry_is_told_before_the_film_is_gone_through() {
+    use media::Treatment::{Progressive, Refuse};
+    let vp8 = "-c:v libvpx -deadline realtime -b:v 100k";
+    for (name, codecs, word, plays) in [
+        ("vp8.webm", [vp8, "-c:a libopus"], "VP8", true),
+        ("mp3.mkv", [H264, "-c:a libmp3lame"], "MP3", true),
+        ("ac3.mkv", [H264, "-c:a ac3"], "AC-3", false),
+        ("mpeg2.mkv", ["-c:v mpeg2video", "-c:a aac"], "MPEG-2", false),
+        ("ac3.mp4", [H264, "-c:a ac3"], "AC-3", true),
+    ] {
+        let path = make(name, &[PICTURE, TONE, codecs[0], codecs[1]]);
+        let source = MemorySource::new(std::fs::read(path).expect("it was made"));
+        let movie = media::open(&source).await.expect("it opens");
+        assert_eq!((source.reads(), movie.probe().tracks.len()), (1, 2), "{name}");
+        match movie.treatment() {
+            Progressive { reason } => assert!(plays && reason.contains(word), "{name}: {reason}"),
+            Refuse { reason } => assert!(!plays && reason.contains(word), "{name}: {reason}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
