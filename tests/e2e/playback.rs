@@ -130,7 +130,7 @@ async fn what_is_not_there_cannot_be_played() -> Result<()> {
 async fn what_browsers_play_as_it_is_is_played_from_the_original() -> Result<()> {
     let world = World::get().await;
     let publisher = world.person("publisher").await?;
-    let film = sample("vp9_opus.webm")?;
+    let film = sample("h264_pcm_rotate90.mov")?;
     let upload = publisher.publish(&film).await?;
     let video = upload["video_id"].as_str().context("a video")?;
     assert_eq!(publisher.get(&format!("/videos/{video}")).await?.json["streaming"], json!("progressive"));

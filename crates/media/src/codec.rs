@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mp4_atom::{Av1c, Avcc, Decode, Esds, Hvcc, VpcC};
 
+use crate::aac::AacConfig;
 use crate::boxes::{BoxBytes, Kind, be_u16, be_u32, boxes, find, put_box};
 use crate::{MediaError, TrackKind};
 
@@ -32,6 +33,10 @@ pub(crate) struct Codec {
     /// Coded size in pixels, for video.
     pub(crate) width: u32,
     pub(crate) height: u32,
+    /// The brightness that samples stand for, by its code in ISO/IEC 23091-2, where that is told.
+    pub(crate) transfer: Option<u16>,
+    /// The sides of a pixel, across and down, where they differ.
+    pub(crate) pixel_shape: Option<(u32, u32)>,
     /// For audio.
     pub(crate) sample_rate: u32,
     pub(crate) channels: u16,
@@ -130,6 +135,8 @@ fn parse_video(entry: &BoxBytes) -> Result<Codec, MediaError> {
         entry: visual_entry(entry, kind, &extensions),
         width,
         height,
+        transfer: transfer(&extensions),
+        pixel_shape: pixel_shape(&extensions),
         sample_rate: 0,
         channels: 0,
         avcc,
@@ -147,6 +154,18 @@ fn visual_entry(entry: &BoxBytes, kind: Kind, extensions: &Bytes) -> Vec<u8> {
         out.extend_from_slice(&extensions[..length]);
     });
     out
+}
+
+fn transfer(extensions: &Bytes) -> Option<u16> {
+    let mut found = boxes(extensions).map_while(Result::ok);
+    let colour = found.find(|found| &found.kind == b"colr" && found.body.starts_with(b"ncl"))?;
+    Some(be_u16(&colour.body, 6))
+}
+
+fn pixel_shape(extensions: &Bytes) -> Option<(u32, u32)> {
+    let found = boxes(extensions).map_while(Result::ok).find(|found| &found.kind == b"pasp")?;
+    let (across, down) = (be_u32(&found.body, 0), be_u32(&found.body, 4));
+    (across > 0 && down > 0 && across != down).then_some((across, down))
 }
 
 fn is_encrypted(extensions: &Bytes) -> bool {
@@ -174,6 +193,8 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
         entry: bytes.to_vec(),
         width: 0,
         height: 0,
+        transfer: None,
+        pixel_shape: None,
         sample_rate,
         channels,
         avcc: None,
@@ -187,7 +208,13 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
             let frame: &[u8] = if channels == 1 { &[0xf8, 0xff, 0xfe] } else { &[0xfc, 0xff, 0xfe] };
             codec.silence = (channels <= 2).then_some(Silence { frame, samples: 960, rate: 48_000 });
         }
-        b"fLaC" => (codec.name, codec.title, codec.playable) = ("fLaC".into(), "FLAC", Playable::Streamed),
+        b"fLaC" => {
+            (codec.name, codec.title, codec.playable) = ("fLaC".into(), "FLAC", Playable::Streamed);
+            // The entry has no room for high rates; the stream's own description has.
+            let config = find(&extensions, b"dfLa").ok().flatten();
+            let rate = config.map_or(0, |config| be_u32(&config.body, 18) >> 12);
+            codec.sample_rate = if rate > 0 { rate } else { codec.sample_rate };
+        }
         b".mp3" => (codec.title, codec.playable) = ("MP3", Playable::InOriginal),
         b"sowt" | b"twos" | b"in24" | b"in32" | b"fl32" | b"fl64" | b"lpcm" | b"raw " | b"ipcm" | b"fpcm" => {
             (codec.title, codec.playable) = ("PCM", Playable::InOriginal);
@@ -216,10 +243,15 @@ fn parse_mp4a(codec: &mut Codec, version: u16, extensions: &Bytes) -> Result<(),
     match config.object_type_indication {
         0x40 | 0x66..=0x68 => {
             let specific = config.dec_specific.map(|specific| specific.raw).unwrap_or_default();
-            let object_type = audio_object_type(&specific).unwrap_or(2);
-            codec.name = format!("mp4a.40.{object_type}");
+            let specific = AacConfig::parse(&specific);
+            codec.name = format!("mp4a.40.{}", specific.map_or(2, |config| config.object_type));
             (codec.title, codec.playable) = ("AAC", Playable::Streamed);
-            codec.silence = (object_type == 2).then(|| aac_silence(codec, &specific)).flatten();
+            if let Some(config) = specific {
+                // The entry has no room for high rates, and many writers put 2 for any channels.
+                codec.sample_rate = config.rate;
+                codec.channels = if config.channels > 0 { config.channels } else { codec.channels };
+                codec.silence = aac_silence(&config);
+            }
         }
         0x69 | 0x6b => {
             codec.name = format!("mp4a.{:02x}", config.object_type_indication);
@@ -247,29 +279,18 @@ fn parse_mp4a(codec: &mut Codec, version: u16, extensions: &Bytes) -> Result<(),
     Ok(())
 }
 
-/// The first five bits of an AudioSpecificConfig, or eleven (ISO/IEC 14496-3, section 1.6.2.1).
-fn audio_object_type(specific: &[u8]) -> Option<u8> {
-    match specific.first()? >> 3 {
-        31 => Some(32 + ((specific[0] & 7) << 3 | specific.get(1)? >> 5)),
-        other => Some(other),
-    }
-}
-
 /// A frame of nothing in AAC-LC is the same for every sample rate; it depends on the channels, and
-/// on frames having 1024 samples, which a bit of the configuration tells.
-fn aac_silence(codec: &Codec, specific: &[u8]) -> Option<Silence> {
-    let (first, second) = (*specific.first()?, *specific.get(1)?);
-    let frequency = (first & 7) << 1 | second >> 7;
-    let short_frames = second & 0b100 != 0;
-    if frequency == 15 || short_frames || codec.sample_rate == 0 {
+/// on frames having 1024 samples.
+fn aac_silence(config: &AacConfig) -> Option<Silence> {
+    if config.object_type != 2 || config.frame_samples != 1024 {
         return None;
     }
-    let frame: &[u8] = match second >> 3 & 15 {
+    let frame: &[u8] = match config.channels {
         1 => &[0x00, 0xc8, 0x00, 0x80, 0x23, 0x80],
         2 => &[0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80],
         _ => return None,
     };
-    Some(Silence { frame, samples: 1024, rate: codec.sample_rate })
+    Some(Silence { frame, samples: 1024, rate: config.rate })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -306,14 +327,22 @@ fn av1_name(av1c: &Av1c) -> String {
 
 /// VP9 in ISO base media. Writers that do not know the level leave 0, which players reject.
 fn vp9_name(vpcc: &VpcC, width: u32, height: u32) -> String {
-    let level = match (vpcc.level, u64::from(width) * u64::from(height)) {
-        (0, ..=36_864) => 10,
-        (0, ..=122_880) => 20,
-        (0, ..=552_960) => 30,
-        (0, ..=2_228_224) => 41,
-        (0, ..=8_912_896) => 51,
-        (0, _) => 61,
-        (level, _) => level,
-    };
+    let level = if vpcc.level == 0 { vp9_level(width, height) } else { vpcc.level };
     format!("vp09.{:02}.{level:02}.{:02}", vpcc.profile, vpcc.bit_depth)
+}
+
+/// The lowest level that takes pictures of a size.
+pub(crate) fn vp9_level(width: u32, height: u32) -> u8 {
+    const LARGEST: [(u64, u8); 8] = [
+        (36_864, 10),
+        (73_728, 11),
+        (122_880, 20),
+        (245_760, 21),
+        (552_960, 30),
+        (983_040, 31),
+        (2_228_224, 41),
+        (8_912_896, 51),
+    ];
+    let pixels = u64::from(width) * u64::from(height);
+    LARGEST.into_iter().find(|&(most, _)| pixels <= most).map_or(61, |(_, level)| level)
 }

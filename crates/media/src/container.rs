@@ -54,6 +54,11 @@ impl Container {
             Container::Wav => "WAV",
         }
     }
+
+    /// It holds sound and nothing else.
+    pub(crate) fn is_sound_only(self) -> bool {
+        matches!(self, Container::Mp3 | Container::Adts | Container::Flac | Container::Wav)
+    }
 }
 
 /// Recognises the container from the beginning of a file; 4 KiB are plenty, 400 bytes enough for

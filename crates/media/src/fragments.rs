@@ -4,9 +4,9 @@
 use bytes::Bytes;
 
 use crate::MediaError;
-use crate::boxes::{be_u32, be_u64, body_of, boxes, damaged, put_u32s};
+use crate::boxes::{be_u32, be_u64, body_of, boxes, damaged};
+use crate::building::TableBuilder;
 use crate::moov::{Index, TrackDefaults};
-use crate::tables::{RawTables, Sizes, Tables};
 
 /// The bit of sample flags that says non-sync.
 const NON_SYNC: u32 = 0x1_0000;
@@ -14,68 +14,17 @@ const NON_SYNC: u32 = 0x1_0000;
 /// Collects the samples of all tracks, fragment by fragment.
 pub(crate) struct Fragments {
     tracks: Vec<Collected>,
+    /// Bytes of samples that cost none in a table.
+    promised: u64,
     file_size: u64,
 }
 
-/// The tables of one track in the making, in the form that the boxes have.
+/// One track in the making.
 struct Collected {
     defaults: TrackDefaults,
     first_time: Option<u64>,
     next_time: u64,
-    samples: u32,
-    durations: Runs,
-    shifts: Runs,
-    sizes: Vec<u8>,
-    syncs: Vec<u8>,
-    runs: Vec<u8>,
-    chunks: Vec<u8>,
-    last_chunk_samples: u32,
-}
-
-/// (count, value) pairs.
-#[derive(Default)]
-struct Runs {
-    done: Vec<u8>,
-    count: u32,
-    value: u32,
-}
-
-impl Runs {
-    fn push(&mut self, value: u32) {
-        if self.count > 0 && self.value == value {
-            self.count += 1;
-            return;
-        }
-        self.flush();
-        (self.count, self.value) = (1, value);
-    }
-
-    fn flush(&mut self) {
-        if self.count > 0 {
-            put_u32s(&mut self.done, &[self.count, self.value]);
-        }
-        self.count = 0;
-    }
-
-    fn replace_last(&mut self, change: impl FnOnce(u32) -> u32) {
-        let last = self.value;
-        if self.count > 0 {
-            self.count -= 1;
-            let kept = (self.count, self.value);
-            self.push_run(kept);
-            self.push(change(last));
-        }
-    }
-
-    fn push_run(&mut self, (count, value): (u32, u32)) {
-        self.flush();
-        (self.count, self.value) = (count, value);
-    }
-
-    fn finish(mut self) -> Bytes {
-        self.flush();
-        self.done.into()
-    }
+    tables: TableBuilder,
 }
 
 /// The header of a track fragment, with the defaults of the movie filled in.
@@ -100,17 +49,10 @@ impl Fragments {
                 }),
                 first_time: None,
                 next_time: 0,
-                samples: 0,
-                durations: Runs::default(),
-                shifts: Runs::default(),
-                sizes: Vec::new(),
-                syncs: Vec::new(),
-                runs: Vec::new(),
-                chunks: Vec::new(),
-                last_chunk_samples: 0,
+                tables: TableBuilder::default(),
             }
         };
-        Self { tracks: index.tracks.iter().map(collected).collect(), file_size }
+        Self { tracks: index.tracks.iter().map(collected).collect(), promised: 0, file_size }
     }
 
     /// Takes the body of a `moof` that begins at `position` of the file.
@@ -152,12 +94,14 @@ impl Fragments {
             track.starts_at(if wide { be_u64(&tfdt, 4) } else { be_u32(&tfdt, 4).into() });
         }
         let mut position = fragment.base;
+        let mut left = self.file_size - self.promised;
         for trun in boxes(traf) {
             let trun = trun?;
             if &trun.kind == b"trun" {
-                position = track.add_run(&fragment, position, &trun.body, self.file_size)?;
+                position = track.add_run(&fragment, position, &trun.body, &mut left)?;
             }
         }
+        self.promised = self.file_size - left;
         Ok(position)
     }
 
@@ -165,13 +109,14 @@ impl Fragments {
     pub(crate) fn finish(self, index: &mut Index) -> Result<(), MediaError> {
         let file_size = self.file_size;
         for (track, collected) in index.tracks.iter_mut().zip(self.tracks) {
-            if collected.samples > 0 {
+            if collected.tables.samples > 0 {
                 if track.tables.samples > 0 {
                     return Err(MediaError::bad(
                         "The file keeps its samples partly in an index and partly in fragments, which is not supported.",
                     ));
                 }
-                track.tables = collected.finish(file_size)?;
+                let first_time = collected.first_time.unwrap_or(0);
+                track.tables = collected.tables.finish(first_time, file_size)?;
                 // What the list says of the length was true of the empty movie before the fragments.
                 track.edits.length = None;
             }
@@ -188,16 +133,10 @@ impl Collected {
             self.first_time = Some(time);
             self.next_time = time;
         }
-        let (expected, samples) = (self.next_time, self.samples);
-        let change = time as i64 - expected as i64;
-        if change != 0 && samples > 0 {
-            let mut applied = 0;
-            self.durations.replace_last(|last| {
-                let changed = (i64::from(last) + change).clamp(0, i32::MAX.into());
-                applied = changed - i64::from(last);
-                changed as u32
-            });
-            self.next_time = (expected as i64 + applied) as u64;
+        let change = (time as i64).wrapping_sub(self.next_time as i64);
+        if change != 0 && self.tables.samples > 0 {
+            let applied = self.tables.lengthen_last(change);
+            self.next_time = self.next_time.saturating_add_signed(applied);
         }
     }
 
@@ -206,7 +145,7 @@ impl Collected {
         fragment: &TrackFragment,
         follows: u64,
         trun: &Bytes,
-        file_size: u64,
+        left: &mut u64,
     ) -> Result<u64, MediaError> {
         let (present, count) = (be_u32(trun, 0), be_u32(trun, 4));
         let mut at = 8;
@@ -218,15 +157,17 @@ impl Collected {
         let first_flags = (present & 0x4 != 0).then(|| be_u32(trun, at));
         at += if first_flags.is_some() { 4 } else { 0 };
         let each = 4 * u64::from((present >> 8 & 0xf).count_ones());
-        // A run without fields of its own costs no bytes, so its count is held against the file.
+        // A run without sizes of its own costs few bytes or none, so its samples are held against the
+        // file, in which they need room.
         let least = if present & 0x200 == 0 { u64::from(count) * u64::from(fragment.size.max(1)) } else { 0 };
-        if u64::from(count) * each > (trun.len() as u64).saturating_sub(at as u64) || least > file_size {
+        if u64::from(count) * each > (trun.len() as u64).saturating_sub(at as u64) || least > *left {
             return Err(damaged("a fragment promises more samples than it holds"));
         }
+        *left -= least;
         if count == 0 {
             return Ok(position);
         }
-        self.start_chunk(position, count);
+        self.tables.start_chunk(position, count);
         for index in 0..count {
             let mut field = |flag: u32, default: u32| {
                 if present & flag == 0 {
@@ -240,39 +181,12 @@ impl Collected {
             let default_flags = first_flags.filter(|_| index == 0).unwrap_or(fragment.flags);
             let flags = field(0x400, default_flags);
             let shift = field(0x800, 0);
-            self.samples = self.samples.saturating_add(1);
-            self.durations.push(duration);
-            self.shifts.push(shift);
-            put_u32s(&mut self.sizes, &[size]);
-            if flags & NON_SYNC == 0 {
-                put_u32s(&mut self.syncs, &[self.samples]);
-            }
+            self.tables.durations.push(duration);
+            self.tables.shifts.push(shift);
+            self.tables.push(size, flags & NON_SYNC == 0);
             self.next_time = self.next_time.saturating_add(duration.into());
             position = position.saturating_add(size.into());
         }
         Ok(position)
-    }
-
-    fn start_chunk(&mut self, position: u64, samples: u32) {
-        self.chunks.extend_from_slice(&position.to_be_bytes());
-        if samples != self.last_chunk_samples {
-            put_u32s(&mut self.runs, &[(self.chunks.len() / 8) as u32, samples, 1]);
-            self.last_chunk_samples = samples;
-        }
-    }
-
-    fn finish(self, file_size: u64) -> Result<Tables, MediaError> {
-        let raw = RawTables {
-            samples: self.samples,
-            first_time: self.first_time.unwrap_or(0),
-            sizes: Sizes::Listed(self.sizes.into()),
-            durations: self.durations.finish(),
-            shifts: self.shifts.finish(),
-            syncs: Some(self.syncs.into()),
-            runs: self.runs.into(),
-            chunks: self.chunks.into(),
-            wide: true,
-        };
-        Tables::check(raw, file_size)
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::geometry::rotation;
-use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag};
+use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag, video_range};
 use crate::plan::PlannedTrack;
 use crate::{Manifest, TrackKind};
 
@@ -66,9 +66,10 @@ fn master(tracks: &[PlannedTrack]) -> String {
         line(
             &mut text,
             format_args!(
-                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={width}x{height},URI=\"{}\"",
+                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={width}x{height}{},URI=\"{}\"",
                 key_frame_bandwidth(video),
                 video.codec.name,
+                range_attribute(video),
                 key_frames_name(video)
             ),
         );
@@ -98,11 +99,16 @@ fn stream(text: &mut String, main: &PlannedTrack, sounds: &[&PlannedTrack]) {
         if let Some((frames, seconds)) = frame_rate(main) {
             let _ = write!(attributes, ",FRAME-RATE={:.3}", frames as f64 / seconds as f64);
         }
+        attributes.push_str(&range_attribute(main));
     }
     if !sounds.is_empty() {
         let _ = write!(attributes, ",AUDIO=\"{GROUP}\"");
     }
     line(text, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}.m3u8", main.stem));
+}
+
+fn range_attribute(video: &PlannedTrack) -> String {
+    video_range(video).map(|range| format!(",VIDEO-RANGE={range}")).unwrap_or_default()
 }
 
 fn shown_size(video: &PlannedTrack) -> (u32, u32) {

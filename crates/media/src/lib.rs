@@ -7,14 +7,18 @@
 //!
 //! The caller brings a [`Source`] that reads ranges and a [`Store`] that writes parts.
 
+mod aac;
 mod boxes;
+mod building;
 mod codec;
 mod container;
 mod dash;
 mod digest;
 mod error;
+mod forward;
 mod fragments;
 mod geometry;
+mod hints;
 mod hls;
 mod lane;
 mod manifest;
@@ -26,6 +30,7 @@ mod pieces;
 mod plan;
 mod poster;
 mod probe;
+mod rates;
 mod scan;
 mod segments;
 mod source;
@@ -42,6 +47,6 @@ pub use movie::{Movie, open};
 pub use package::{Options, Packaged, package};
 pub use plan::{Manifest, Output, Plan};
 pub use probe::{Probe, TrackKind, TrackProbe};
-pub use source::{FileSource, Source};
+pub use source::{FileSource, ReadAhead, Source};
 pub use store::{DirectoryStore, FileWriter, Part, Store, Writer};
 pub use treatment::Treatment;

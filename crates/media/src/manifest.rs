@@ -1,6 +1,7 @@
 //! What playlists and the MPD have in common.
 
 use crate::plan::PlannedTrack;
+use crate::rates::nominal;
 
 /// Peak and mean bits a second, from the real bytes of the segments.
 pub(crate) fn bandwidth(planned: &PlannedTrack) -> (u64, u64) {
@@ -17,6 +18,15 @@ pub(crate) fn bandwidth(planned: &PlannedTrack) -> (u64, u64) {
     (peak.unwrap_or(0).max(mean), mean)
 }
 
+/// What HLS calls a range of brightness beyond the ordinary; `None` for the ordinary one.
+pub(crate) fn video_range(planned: &PlannedTrack) -> Option<&'static str> {
+    match planned.codec.transfer? {
+        16 => Some("PQ"),
+        18 => Some("HLG"),
+        _ => None,
+    }
+}
+
 /// Pixels as displayed, before rotation.
 pub(crate) fn display_size(planned: &PlannedTrack) -> (u32, u32) {
     crate::geometry::display_size(&planned.track, &planned.codec)
@@ -29,19 +39,7 @@ pub(crate) fn frame_rate(planned: &PlannedTrack) -> Option<(u64, u64)> {
     let ticks = last.time + last.duration - first;
     let exact = (planned.samples() * u64::from(planned.track.timescale), ticks.max(1));
     let rate = exact.0 as f64 / exact.1 as f64;
-    let nominal = [
-        (24_000, 1001),
-        (24, 1),
-        (25, 1),
-        (30_000, 1001),
-        (30, 1),
-        (48, 1),
-        (50, 1),
-        (60_000, 1001),
-        (60, 1),
-        (120, 1),
-    ];
-    let near = nominal.into_iter().find(|(a, b)| (*a as f64 / *b as f64 - rate).abs() < 0.0005 * rate);
+    let near = nominal(rate).map(|(frames, seconds)| (frames.into(), seconds.into()));
     Some(near.unwrap_or(((rate * 1000.0).round() as u64, 1000)))
 }
 

@@ -2,11 +2,12 @@ use bytes::Bytes;
 
 use crate::codec::Codec;
 use crate::container::{Container, sniff};
+use crate::matroska::{self, Indexed};
 use crate::moov::Index;
 use crate::plan::Wanted;
 use crate::scan::{HEAD_BYTES, Scanned, scan};
-use crate::treatment::treat;
-use crate::{MediaError, Probe, Source, TrackKind, TrackProbe, Treatment, geometry, matroska};
+use crate::treatment::{by_codecs, treat};
+use crate::{MediaError, Probe, Source, TrackKind, TrackProbe, Treatment, geometry};
 
 /// A file whose tables were read and checked.
 #[derive(Debug, Clone)]
@@ -28,8 +29,9 @@ impl Movie {
 }
 
 /// Reads the tables of a file by ranges: three at most, but for files that are fragmented already,
-/// where each fragment has its own. Tables that contradict each other, promise more than the file
-/// holds or exceed 128 MiB are [`MediaError::Bad`].
+/// where each fragment has its own, and for Matroska, which has none: that is gone through once.
+/// Tables that contradict each other, promise more than the file holds or exceed 128 MiB are
+/// [`MediaError::Bad`].
 pub async fn open<S: Source>(source: &S) -> Result<Movie, MediaError> {
     let size = source.size_bytes();
     if size == 0 {
@@ -41,34 +43,51 @@ pub async fn open<S: Source>(source: &S) -> Result<Movie, MediaError> {
             let Scanned { index, known } = scan(source, head).await?;
             Movie::from_index(container, index, size, known)
         }
-        Some(container @ (Container::Matroska | Container::WebM)) => Movie::from_matroska(container, &head),
+        Some(container @ (Container::Matroska | Container::WebM)) => {
+            Movie::from_matroska(container, source, head).await
+        }
         Some(container) => Ok(Movie {
             probe: Probe { container, duration_ms: None, tracks: Vec::new() },
-            treatment: Treatment::Refuse {
-                reason: format!(
-                    "The file is {}, which browsers do not play. Please upload it as MP4 or MOV.",
-                    container.name()
-                ),
-            },
+            treatment: Treatment::Refuse { reason: refusal(container) },
         }),
         None => Err(MediaError::bad("This is not a video file of a kind that we know.")),
     }
 }
 
+/// Why a container that is not opened is refused.
+fn refusal(container: Container) -> String {
+    let name = container.name();
+    match container.is_sound_only() {
+        true => format!(
+            "The file is {name}: sound without a picture, which is taken in MP4 only. Please upload it as M4A."
+        ),
+        false => format!("The file is {name}, which browsers do not play. Please upload it as MP4 or MOV."),
+    }
+}
+
 impl Movie {
-    fn from_matroska(container: Container, head: &[u8]) -> Result<Self, MediaError> {
-        let probe = matroska::probe(head, container)
-            .ok_or_else(|| MediaError::bad("The file is damaged: its list of tracks is missing."))?;
-        let unplayable = matroska::unplayable(&probe);
-        let treatment = if probe.tracks.is_empty() {
-            Treatment::Refuse { reason: "The file has neither picture nor sound.".into() }
-        } else if unplayable.is_empty() {
-            Treatment::Progressive { reason: format!("{} plays as it is.", container.name()) }
-        } else {
-            let codecs = unplayable.join(" and ");
-            Treatment::Refuse { reason: format!("Browsers do not play {codecs} in {}.", container.name()) }
-        };
-        Ok(Self { probe, treatment })
+    async fn from_matroska<S: Source>(
+        container: Container,
+        source: &S,
+        head: Bytes,
+    ) -> Result<Self, MediaError> {
+        let opened = matroska::open(source, head).await?;
+        let (described, told_ms) = (opened.tracks()?, opened.duration_ms);
+        let untold =
+            |wanted: &Wanted| TrackProbe { duration_ms: None, bit_rate: None, ..probe_track(wanted) };
+        if let Some(treatment) = by_codecs(&described, container) {
+            let tracks = described.iter().map(untold).collect();
+            return Ok(Self { probe: Probe { container, duration_ms: told_ms, tracks }, treatment });
+        }
+        let Indexed { tracks: indexed, movie_timescale, known } = opened.index().await?;
+        // Tracks that segments don't carry were not looked for.
+        let with_samples = |wanted: &Wanted| indexed.iter().find(|found| found.track.id == wanted.track.id);
+        let tracks = described.iter().map(|wanted| match with_samples(wanted) {
+            Some(found) => probe_track(found),
+            None => untold(wanted),
+        });
+        let probe = Probe::of(container, tracks.collect());
+        Ok(Self { probe, treatment: treat(indexed, container, movie_timescale, source.size_bytes(), known) })
     }
 
     fn from_index(
@@ -86,10 +105,8 @@ impl Movie {
                 described.push(Wanted { track, codec });
             }
         }
-        let tracks: Vec<TrackProbe> = described.iter().map(probe_track).collect();
-        let duration_ms = tracks.iter().filter_map(|track| track.duration_ms).max();
-        let probe = Probe { container, duration_ms, tracks };
-        Ok(Self { probe, treatment: treat(described, movie_timescale, size, known) })
+        let probe = Probe::of(container, described.iter().map(probe_track).collect());
+        Ok(Self { probe, treatment: treat(described, container, movie_timescale, size, known) })
     }
 }
 

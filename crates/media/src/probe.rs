@@ -16,6 +16,12 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// A file is as long as its longest track.
+    pub(crate) fn of(container: Container, tracks: Vec<TrackProbe>) -> Self {
+        let duration_ms = tracks.iter().filter_map(|track| track.duration_ms).max();
+        Self { container, duration_ms, tracks }
+    }
+
     /// The first video track: the one that is shown.
     pub fn video(&self) -> Option<&TrackProbe> {
         self.tracks.iter().find(|track| track.kind == TrackKind::Video)

@@ -1,11 +1,16 @@
 //! Finds the index of an MP4 or QuickTime file with few, small reads.
 
+use std::collections::VecDeque;
+use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesOrdered, StreamExt};
 
-use crate::boxes::{BoxHeader, LONGEST_HEADER_BYTES, damaged};
+use crate::boxes::{BoxHeader, LONGEST_HEADER_BYTES, damaged, find};
 use crate::fragments::Fragments;
+use crate::hints::{MOST_INDEX_BYTES, from_mfra, from_sidx, mfra_bytes};
 use crate::moov::Index;
 use crate::{MediaError, Source};
 
@@ -17,6 +22,14 @@ const TAIL_BYTES: u64 = 1 << 20;
 const PEEK_BYTES: u64 = 64 << 10;
 /// The longest index that is taken into memory: 35 hours of film.
 const MOST_MOOV_BYTES: u64 = 128 << 20;
+/// Fragments that are asked for side by side, where an index tells where they are.
+const IN_FLIGHT: usize = 16;
+/// A fragment a second, for a day.
+const MOST_HINTS: usize = 100_000;
+/// An index of fragments at the end of the file is looked for when there is more than this to read.
+const WORTH_A_LOOK: u64 = 16 << 20;
+/// Where fragments are no further apart, several are read at once.
+const NEAR_BYTES: u64 = 1 << 20;
 /// Boxes at the top of a file that is not fragmented. Ordinary ones have five.
 const MOST_BOXES: usize = 1_000;
 
@@ -32,9 +45,16 @@ struct Walker<'a, S> {
     source: &'a S,
     size: u64,
     buffered: (u64, Bytes),
+    /// Where something will have to be read, ascending, as far as it was not asked for.
+    expected: VecDeque<u64>,
+    asked: FuturesOrdered<BoxFuture<'a, io::Result<Bytes>>>,
+    /// Where what was asked for begins.
+    asked_at: VecDeque<u64>,
+    /// Where the last of it ends: hints that overlap would have bytes read again and again.
+    asked_to: u64,
 }
 
-impl<S: Source> Walker<'_, S> {
+impl<'a, S: Source> Walker<'a, S> {
     fn buffered(&self, range: &Range<u64>) -> Option<Bytes> {
         let (start, bytes) = &self.buffered;
         let from = range.start.checked_sub(*start)?;
@@ -47,11 +67,58 @@ impl<S: Source> Walker<'_, S> {
         if let Some(bytes) = self.buffered(&range) {
             return Ok(bytes);
         }
+        self.ask(range.start, ahead);
+        while let Some(start) = self.asked_at.pop_front_if(|start| *start <= range.start) {
+            let Some(read) = self.asked.next().await else { break };
+            self.buffered = (start, read?);
+            self.ask(range.start, ahead);
+            if let Some(bytes) = self.buffered(&range) {
+                return Ok(bytes);
+            }
+        }
         let end = range.end.max(self.size.min(range.start + ahead));
         let read = self.source.read(range.start..end).await?;
         let bytes = read.slice(..(range.end - range.start) as usize);
         self.buffered = (range.start, read);
         Ok(bytes)
+    }
+
+    /// Asks for what is expected from a position on.
+    fn ask(&mut self, from: u64, ahead: u64) {
+        while self.asked.len() < IN_FLIGHT {
+            let Some(start) = self.expected.pop_front() else { break };
+            if (from.max(self.asked_to)..self.size).contains(&start) {
+                self.asked_to = self.size.min(start + ahead);
+                self.asked.push_back(self.source.read(start..self.asked_to).boxed());
+                self.asked_at.push_back(start);
+            }
+        }
+    }
+
+    /// Takes hints, unless there are more already than a film has fragments.
+    fn expect(&mut self, positions: Vec<u64>) {
+        if self.expected.len() > MOST_HINTS {
+            return;
+        }
+        let mut all: Vec<u64> = self.expected.drain(..).chain(positions).collect();
+        all.sort_unstable();
+        all.dedup();
+        self.expected = all.into();
+    }
+
+    /// Looks for an index of fragments at the end of the file.
+    async fn look_at_end(&mut self) -> Result<(), MediaError> {
+        let start = self.size.saturating_sub(PEEK_BYTES);
+        let tail = self.source.read(start..self.size).await?;
+        let Some(length) = mfra_bytes(&tail).filter(|&length| length <= self.size) else { return Ok(()) };
+        let mfra = match usize::try_from(length).ok().and_then(|length| tail.len().checked_sub(length)) {
+            Some(at) => tail.slice(at..),
+            None => self.source.read(self.size - length..self.size).await?,
+        };
+        if let Some(found) = find(&mfra, b"mfra").ok().flatten() {
+            self.expect(from_mfra(&found.body));
+        }
+        Ok(())
     }
 }
 
@@ -59,12 +126,21 @@ impl<S: Source> Walker<'_, S> {
 /// the first bytes of the file.
 pub(crate) async fn scan<S: Source>(source: &S, head: Bytes) -> Result<Scanned, MediaError> {
     let size = source.size_bytes();
-    let mut walker = Walker { source, size, buffered: (0, head.clone()) };
+    let mut walker = Walker {
+        source,
+        size,
+        buffered: (0, head.clone()),
+        expected: VecDeque::new(),
+        asked: FuturesOrdered::new(),
+        asked_at: VecDeque::new(),
+        asked_to: 0,
+    };
     let mut known = vec![(0, head)];
     let mut found: Option<(Index, Fragments)> = None;
     let mut ahead = PEEK_BYTES;
     let mut position = 0;
     let mut count = 0;
+    let mut last_fragment = None;
     while position < size {
         let left = size - position;
         // Only the walk through fragments, whose number is that of the film's seconds, is long.
@@ -93,16 +169,27 @@ pub(crate) async fn scan<S: Source>(source: &S, head: Bytes) -> Result<Scanned, 
                 }
                 let fragments = Fragments::new(&index, size);
                 found = Some((index, fragments));
-                ahead = HEAD_BYTES.min(PEEK_BYTES);
+            }
+            (b"sidx", Some(_)) if length <= left.min(MOST_INDEX_BYTES) => {
+                let sidx = walker.bytes(position..position + length, ahead).await?;
+                let body = sidx.slice(header.header_bytes as usize..);
+                walker.expect(from_sidx(&body, position + length));
             }
             (b"moof", Some((_, fragments))) if length <= left => {
+                if last_fragment.is_none() && walker.expected.is_empty() && left > WORTH_A_LOOK {
+                    walker.look_at_end().await?;
+                }
                 if length > MOST_MOOV_BYTES {
                     return Err(damaged("the index of a fragment is longer than a film's can be"));
                 }
                 let moof = walker.bytes(position..position + length, length).await?;
                 fragments.add(position, &moof.slice(header.header_bytes as usize..))?;
-                // The next one is likely to be as long as this.
+                // The next one is likely to be as long and as far as this.
+                let apart = last_fragment.replace(position).map_or(u64::MAX, |before| position - before);
                 ahead = (length + length / 4).clamp(4 << 10, PEEK_BYTES);
+                if apart <= NEAR_BYTES && walker.expected.is_empty() {
+                    ahead = ahead.max(source.read_ahead().window_bytes);
+                }
             }
             _ => {}
         }

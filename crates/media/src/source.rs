@@ -16,6 +16,22 @@ pub trait Source: Sync {
     /// Exactly the bytes of `range`, which lies within the size. Fewer bytes are an error
     /// (`UnexpectedEof`), never a short answer. Several reads may be in flight at a time.
     fn read(&self, range: Range<u64>) -> impl Future<Output = io::Result<Bytes>> + Send;
+
+    /// How to look for small things that are spread over the whole length. The default suits a
+    /// bucket, where a request takes as long as some megabytes do.
+    fn read_ahead(&self) -> ReadAhead {
+        ReadAhead { window_bytes: 4 << 20, in_flight: 4 }
+    }
+}
+
+/// How much is read at a time, and how many such reads are under way, when a file has to be gone
+/// through for its index. What lies between two windows is skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAhead {
+    /// The bytes of one read.
+    pub window_bytes: u64,
+    /// Reads under way at a time.
+    pub in_flight: usize,
 }
 
 /// How many used buffers a file keeps for the next read: one that is being written, one that the
@@ -76,5 +92,10 @@ impl Source for FileSource {
         let buffer = buffer.freeze();
         self.keep(&buffer);
         Ok(buffer)
+    }
+
+    /// A call is cheap here, so that it pays to read a page and to skip the media.
+    fn read_ahead(&self) -> ReadAhead {
+        ReadAhead { window_bytes: 4 << 10, in_flight: 1 }
     }
 }

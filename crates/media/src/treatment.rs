@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
-use crate::TrackKind;
 use crate::codec::Playable;
 use crate::plan::{Plan, Wanted};
+use crate::{Container, TrackKind};
 
 /// What becomes of a file.
 #[derive(Debug, Clone)]
@@ -28,52 +28,70 @@ fn refuse(reason: impl Into<String>) -> Treatment {
     Treatment::Refuse { reason: reason.into() }
 }
 
+/// What the codecs alone decide; `None` when all that is left to ask are the tables.
+pub(crate) fn by_codecs(tracks: &[Wanted], container: Container) -> Option<Treatment> {
+    let of_kind = |kind| tracks.iter().filter(move |wanted| wanted.track.kind == kind);
+    if tracks.is_empty() {
+        return Some(refuse("The file has neither picture nor sound."));
+    }
+    if tracks.iter().any(|wanted| wanted.codec.encrypted) {
+        return Some(refuse("The file is encrypted (DRM), so nobody but its seller's players can show it."));
+    }
+    let original = |reason: String| Some(Treatment::Progressive { reason });
+    let video = of_kind(TrackKind::Video).next();
+    if let Some(video) = video.filter(|_| !of_kind(TrackKind::Video).any(is_streamed)) {
+        let title = video.codec.title;
+        if video.codec.playable != Playable::InOriginal {
+            return Some(refuse(format!(
+                "The picture is {title}, which browsers do not play. Please export it as H.264 and upload it again."
+            )));
+        }
+        let silent = of_kind(TrackKind::Audio).find(|sound| sound.codec.playable == Playable::Nowhere);
+        return match silent {
+            Some(sound) => {
+                Some(refuse(format!("The sound is {}, which browsers do not play.", sound.codec.title)))
+            }
+            None => original(format!("The picture is {title}, which plays from the original only.")),
+        };
+    }
+    if of_kind(TrackKind::Audio).any(is_streamed) {
+        return None;
+    }
+    // The first sound is the one that plays by itself.
+    let sound = of_kind(TrackKind::Audio).min_by_key(|sound| !sound.track.enabled)?;
+    let title = sound.codec.title;
+    let plays_without = matches!(container, Container::Mp4 | Container::QuickTime);
+    match (video.is_some(), sound.codec.playable == Playable::InOriginal) {
+        (true, true) => original(format!("The sound is {title}, which plays from the original only.")),
+        (true, false) if plays_without => original(format!(
+            "The sound is {title}, which many browsers do not play: the film may be silent."
+        )),
+        (false, true) => original(format!("{title} plays as it is.")),
+        _ => Some(refuse(format!("The sound is {title}, which browsers do not play."))),
+    }
+}
+
+fn is_streamed(wanted: &Wanted) -> bool {
+    wanted.codec.playable == Playable::Streamed
+}
+
 /// Decides from the codecs and the tables of all tracks with samples.
 pub(crate) fn treat(
     described: Vec<Wanted>,
+    container: Container,
     movie_timescale: u32,
     source_bytes: u64,
     known: Vec<(u64, Bytes)>,
 ) -> Treatment {
+    if let Some(decided) = by_codecs(&described, container) {
+        return decided;
+    }
+    let streamed = described.into_iter().filter(is_streamed);
     let (videos, mut sounds): (Vec<_>, Vec<_>) =
-        described.into_iter().partition(|wanted| wanted.track.kind == TrackKind::Video);
-    let has_video = !videos.is_empty();
-    // The first sound is the one that plays by itself.
+        streamed.partition(|wanted| wanted.track.kind == TrackKind::Video);
     sounds.sort_by_key(|sound| !sound.track.enabled);
-    let streamed = |wanted: &Wanted| wanted.codec.playable == Playable::Streamed;
-    if videos.iter().chain(&sounds).any(|wanted| wanted.codec.encrypted) {
-        return refuse("The file is encrypted (DRM), so nobody but its seller's players can show it.");
-    }
     // A cover is a video track of one picture; what is shown is the first that streams.
-    let title = videos.first().map(|video| video.codec.title);
-    let video = videos.into_iter().find(streamed);
-    if let (Some(title), None) = (title, &video) {
-        return refuse(format!(
-            "The picture is {title}, which browsers do not play. Please export it as H.264 and upload it again."
-        ));
-    }
-    let unplayable = sounds
-        .first()
-        .filter(|_| !sounds.iter().any(streamed))
-        .map(|sound| (sound.codec.title, sound.codec.playable == Playable::InOriginal));
-    if let Some((title, in_original)) = unplayable {
-        return match (has_video, in_original) {
-            (true, true) => Treatment::Progressive {
-                reason: format!("The sound is {title}, which plays from the original only."),
-            },
-            (true, false) => Treatment::Progressive {
-                reason: format!(
-                    "The sound is {title}, which many browsers do not play: the film may be silent."
-                ),
-            },
-            (false, true) => Treatment::Progressive { reason: format!("{title} plays as it is.") },
-            (false, false) => refuse(format!("The sound is {title}, which browsers do not play.")),
-        };
-    }
-    let wanted: Vec<Wanted> = video.into_iter().chain(sounds.into_iter().filter(streamed)).collect();
-    if wanted.is_empty() {
-        return refuse("The file has neither picture nor sound.");
-    }
+    let wanted: Vec<Wanted> = videos.into_iter().take(1).chain(sounds).collect();
     // HEVC plays from segments where it plays at all; the others also do from the original.
     let plays_in_original = wanted.iter().all(|wanted| wanted.codec.title != "HEVC");
     let otherwise = |reason: &str| {

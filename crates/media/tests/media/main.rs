@@ -1,13 +1,18 @@
 //! Films through the packager: real ones, made ones and hostile ones.
 
+mod conformance;
 mod elementary_streams;
+mod ffmpeg;
 mod film;
+mod fragments;
 mod hostile;
 mod manifests;
+mod matroska;
 mod outputs;
 mod probing;
 mod properties;
 mod sniffing;
+mod sync;
 mod timing;
 mod world;
 mod writing;

@@ -1,34 +1,38 @@
 use dash_mpd_core::parse as parse_mpd;
 use m3u8_rs::{parse_master_playlist_res, parse_media_playlist_res};
 
-use crate::world::{MemorySource, PACKAGED, package_sample, plan_of};
+use crate::world::{Film, MemorySource, PACKAGED, package_sample, plan_of};
+
+/// Whether the playlists parse and lead to all bytes but those before the first segment.
+pub fn check_playlists(name: &str, film: &Film) {
+    let master = film.manifest("master.m3u8");
+    let master = parse_master_playlist_res(master.as_bytes()).expect("it parses");
+    let media = master.variants.iter().filter(|v| !v.is_i_frame).map(|v| v.uri.clone());
+    let sounds = master.alternatives.iter().filter_map(|alternative| alternative.uri.clone());
+    let mut playlists = 0;
+    for uri in media.chain(sounds) {
+        let text = film.manifest(&uri);
+        let playlist = parse_media_playlist_res(text.as_bytes()).expect("it parses");
+        assert!(playlist.end_list);
+        let mut position = None;
+        for segment in &playlist.segments {
+            let range = segment.byte_range.as_ref().expect("there is a range");
+            let start = range.offset.expect("there is an offset");
+            assert_eq!(*position.get_or_insert(start), start, "{name}: {uri} has a gap");
+            assert_eq!(&film.files[&segment.uri][start as usize + 4..start as usize + 8], b"moof");
+            position = Some(start + range.length);
+            assert!(f64::from(segment.duration).round() as u64 <= playlist.target_duration);
+        }
+        assert_eq!(position, Some(film.files[&playlist.segments[0].uri].len() as u64));
+        playlists += 1;
+    }
+    assert_eq!(playlists, film.files.len(), "{name}");
+}
 
 #[tokio::test]
 async fn playlists_name_every_byte_of_every_segment() {
     for (name, _) in PACKAGED {
-        let film = package_sample(name).await;
-        let master = film.manifest("master.m3u8");
-        let master = parse_master_playlist_res(master.as_bytes()).expect("it parses");
-        let media = master.variants.iter().filter(|v| !v.is_i_frame).map(|v| v.uri.clone());
-        let sounds = master.alternatives.iter().filter_map(|alternative| alternative.uri.clone());
-        let mut playlists = 0;
-        for uri in media.chain(sounds) {
-            let text = film.manifest(&uri);
-            let playlist = parse_media_playlist_res(text.as_bytes()).expect("it parses");
-            assert!(playlist.end_list);
-            let mut position = None;
-            for segment in &playlist.segments {
-                let range = segment.byte_range.as_ref().expect("there is a range");
-                let start = range.offset.expect("there is an offset");
-                assert_eq!(*position.get_or_insert(start), start, "{name}: {uri} has a gap");
-                assert_eq!(&film.files[&segment.uri][start as usize + 4..start as usize + 8], b"moof");
-                position = Some(start + range.length);
-                assert!(f64::from(segment.duration).round() as u64 <= playlist.target_duration);
-            }
-            assert_eq!(position, Some(film.files[&playlist.segments[0].uri].len() as u64));
-            playlists += 1;
-        }
-        assert_eq!(playlists, film.files.len(), "{name}");
+        check_playlists(name, &package_sample(name).await);
     }
 }
 
@@ -61,28 +65,35 @@ async fn key_frame_ranges_hold_one_whole_key_frame() {
     assert!(frames[1].ends_with(&keys[2].data));
 }
 
+/// Whether the MPD parses and points at the index of each file.
+pub fn check_mpd(film: &Film) {
+    let mpd = parse_mpd(&film.manifest("manifest.mpd")).expect("it parses");
+    assert_eq!(mpd.profiles.as_deref(), Some("urn:mpeg:dash:profile:isoff-on-demand:2011"));
+    let sets = &mpd.periods[0].adaptations;
+    let has_video = film.files.contains_key("video.mp4");
+    assert_eq!(sets.iter().any(|set| set.contentType.as_deref() == Some("video")), has_video);
+    assert_eq!(sets.len(), film.files.len());
+    for representation in sets.iter().flat_map(|set| &set.representations) {
+        let file = &film.files[&representation.BaseURL[0].base];
+        let base = representation.SegmentBase.as_ref().expect("there is a base");
+        let range = base.indexRange.as_deref().expect("there is an index");
+        let (start, end) = range.split_once('-').expect("it is a range");
+        let (start, end): (usize, usize) = (start.parse().expect("number"), end.parse().expect("number"));
+        assert_eq!(&file[start + 4..start + 8], b"sidx");
+        assert_eq!(&file[end + 5..end + 9], b"moof");
+        let init = base.Initialization.as_ref().and_then(|init| init.range.clone());
+        assert_eq!(init, Some(format!("0-{}", start - 1)));
+        let codecs = representation.codecs.as_deref().expect("there are codecs");
+        assert!(codecs.contains('.') || ["opus", "fLaC"].contains(&codecs), "{codecs}");
+    }
+}
+
 #[tokio::test]
 async fn the_mpd_points_at_the_index_of_each_file() {
     for (name, has_video) in PACKAGED {
         let film = package_sample(name).await;
-        let mpd = parse_mpd(&film.manifest("manifest.mpd")).expect("it parses");
-        assert_eq!(mpd.profiles.as_deref(), Some("urn:mpeg:dash:profile:isoff-on-demand:2011"));
-        let sets = &mpd.periods[0].adaptations;
-        assert_eq!(sets.iter().any(|set| set.contentType.as_deref() == Some("video")), has_video);
-        assert_eq!(sets.len(), film.files.len());
-        for representation in sets.iter().flat_map(|set| &set.representations) {
-            let file = &film.files[&representation.BaseURL[0].base];
-            let base = representation.SegmentBase.as_ref().expect("there is a base");
-            let range = base.indexRange.as_deref().expect("there is an index");
-            let (start, end) = range.split_once('-').expect("it is a range");
-            let (start, end): (usize, usize) = (start.parse().expect("number"), end.parse().expect("number"));
-            assert_eq!(&file[start + 4..start + 8], b"sidx");
-            assert_eq!(&file[end + 5..end + 9], b"moof");
-            let init = base.Initialization.as_ref().and_then(|init| init.range.clone());
-            assert_eq!(init, Some(format!("0-{}", start - 1)));
-            let codecs = representation.codecs.as_deref().expect("there are codecs");
-            assert!(codecs.contains('.') || codecs == "opus", "{codecs}");
-        }
+        assert_eq!(film.files.contains_key("video.mp4"), has_video);
+        check_mpd(&film);
     }
 }
 

@@ -73,17 +73,20 @@ async fn sound_that_segments_cannot_carry_plays_from_the_original() {
 }
 
 #[tokio::test]
-async fn matroska_with_codecs_of_browsers_plays_as_it_is() {
-    for (name, container, duration) in [
-        ("h264_aac.mkv", Container::Matroska, true),
-        ("vp9_opus.webm", Container::WebM, true),
-        ("vp9_opus_live_nocues.webm", Container::WebM, false),
+async fn matroska_tells_the_same_with_and_without_a_duration() {
+    for (name, container, codecs) in [
+        ("h264_aac.mkv", Container::Matroska, ["avc1.64000c", "mp4a.40.2"]),
+        ("vp9_opus.webm", Container::WebM, ["vp09.00.11.08", "opus"]),
+        ("vp9_opus_live_nocues.webm", Container::WebM, ["vp09.00.11.08", "opus"]),
     ] {
         let movie = open(&MemorySource::sample(name)).await.expect("it opens");
         let probe = movie.probe();
-        assert_eq!((probe.container, probe.duration_ms.is_some()), (container, duration), "{name}");
+        assert_eq!(probe.container, container, "{name}");
         assert_eq!(probe.shown_size(), Some((320, 180)));
-        assert!(matches!(movie.treatment(), Treatment::Progressive { .. }));
+        let told: Vec<&str> = probe.tracks.iter().map(|track| track.codec.as_str()).collect();
+        assert_eq!((told, probe.tracks[0].frame_rate), (codecs.to_vec(), Some(24.0)), "{name}");
+        assert!(probe.duration_ms.is_some_and(|duration| (5_990..6_050).contains(&duration)), "{probe:?}");
+        assert!(matches!(movie.treatment(), Treatment::Package(_)));
     }
 }
 
@@ -96,4 +99,24 @@ async fn other_containers_are_refused_with_a_way_out() {
         panic!("AVI does not play")
     };
     assert!(reason.contains("AVI") && reason.contains("MP4"), "{reason}");
+}
+
+#[tokio::test]
+async fn bare_sound_is_refused_for_what_it_is() {
+    for (head, name) in [
+        (&b"ID3\x04\0"[..], "MP3"),
+        (b"fLaC\0\0\0\x22", "FLAC"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "WAV"),
+        (b"\xff\xf1\x50\x80", "AAC"),
+    ] {
+        let mut bytes = head.to_vec();
+        bytes.resize(1000, 0);
+        let Treatment::Refuse { reason } =
+            open(&MemorySource::new(bytes)).await.expect("it opens").treatment()
+        else {
+            panic!("{name} is not taken")
+        };
+        // Browsers do play it, so that may not be the reason.
+        assert!(reason.contains(name) && reason.contains("M4A"), "{reason}");
+    }
 }

@@ -1,8 +1,10 @@
+use crate::conformance::make as make_file;
+use crate::ffmpeg::{on_disk, run};
 use crate::film::{Interleaving, MOVIE_TIMESCALE, MadeSample, MadeTrack, make};
 use crate::world::{Film, MemorySource, package_sample, package_with, small_options};
 
 /// Composition time that the edit list of an output presents at 0.
-fn media_time(film: &Film, stem: &str) -> u64 {
+pub fn media_time(film: &Film, stem: &str) -> u64 {
     let (init, _) = film.segments(&format!("{stem}.m3u8"));
     let Some(at) = init.windows(4).position(|kind| kind == b"elst") else { return 0 };
     u64::from_be_bytes(init[at + 20..at + 28].try_into().expect("eight bytes"))
@@ -46,6 +48,42 @@ async fn open_groups_are_no_cut_points_and_no_sync_samples() {
     assert_eq!(video.iter().filter(|sample| sample.sync).count(), 2);
     for (index, sync) in video.iter().enumerate().filter(|(_, sample)| sample.sync) {
         assert!(video[index..].iter().all(|later| later.presented >= sync.presented));
+    }
+}
+
+#[tokio::test]
+async fn every_segment_of_an_open_group_film_decodes_on_its_own() {
+    let picture = "-f lavfi -i testsrc2=s=64x48:r=10:d=12";
+    let forced = "-force_key_frames expr:gte(t,n_forced*4.5) -forced-idr 1 -g 10";
+    for (codec, options) in [
+        ("libx264", "-pix_fmt yuv420p -bf 3 -x264-params open-gop=1:scenecut=0"),
+        (
+            "libx265",
+            "-pix_fmt yuv420p -tag:v hvc1 -x265-params log-level=none:open-gop=1:bframes=3:scenecut=0",
+        ),
+    ] {
+        for ending in ["mp4", "mkv"] {
+            let name = format!("open-{codec}.{ending}");
+            let path = make_file(&name, &[picture, "-preset veryfast -c:v", codec, options, forced]);
+            let film =
+                package_with(&MemorySource::new(std::fs::read(path).expect("it was made")), &small_options())
+                    .await;
+            let (init, segments) = film.segments("video.m3u8");
+            assert_eq!(segments.len(), 3, "{name}");
+            let mut pictures = 0;
+            for (index, segment) in segments.iter().enumerate() {
+                let alone = on_disk(&film, &format!("open-{name}")).join(format!("{index}.mp4"));
+                std::fs::write(&alone, [&init[..], segment].concat()).expect("it can be written");
+                let alone = alone.to_str().expect("it is text");
+                let output =
+                    run(&["-xerror", "-i", alone, "-fps_mode", "passthrough", "-f", "framehash", "-"]);
+                let complaints = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success() && complaints.is_empty(), "{name}: {complaints}");
+                pictures +=
+                    String::from_utf8_lossy(&output.stdout).lines().filter(|l| !l.starts_with('#')).count();
+            }
+            assert_eq!(pictures, 120, "{name}");
+        }
     }
 }
 

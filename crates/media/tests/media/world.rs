@@ -13,7 +13,7 @@ use media::{Manifest, Options, Packaged, Part, Plan, Source, Store, Treatment, W
 use shiguredo_mp4::demux::Fmp4SegmentDemuxer;
 
 /// The samples that are packaged, with whether they have a picture.
-pub const PACKAGED: [(&str, bool); 14] = [
+pub const PACKAGED: [(&str, bool); 17] = [
     ("audio_only.m4a", false),
     ("av1_opus.mp4", true),
     ("h264_aac_co64.mp4", true),
@@ -28,6 +28,9 @@ pub const PACKAGED: [(&str, bool); 14] = [
     ("hevc_hvc1_aac.mp4", true),
     ("vp9_opus.mp4", true),
     ("qt_aac_wave.mov", true),
+    ("h264_aac.mkv", true),
+    ("vp9_opus.webm", true),
+    ("vp9_opus_live_nocues.webm", true),
 ];
 
 pub fn sample_path(name: &str) -> PathBuf {
