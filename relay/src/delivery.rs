@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::departures::Seat;
@@ -107,6 +108,11 @@ impl<A: Account> Delivery<A> {
         }
     }
 
+    /// The thread's things.
+    pub fn media(&self) -> &Media {
+        &self.media
+    }
+
     /// Delivers until there is a reason not to.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         if let Some(end) = self.read_input(context) {
@@ -154,12 +160,16 @@ impl<A: Account> Delivery<A> {
     }
 
     /// Ends the stream so that what was written still arrives: input that nobody read would make the kernel reset it.
-    pub async fn close(mut self) {
-        use tokio::io::AsyncWriteExt;
-        let mut ignored = [0; 1024];
-        while let Ok(1..) = self.stream.try_read(&mut ignored) {}
+    pub async fn close(&mut self) {
+        self.discard_input();
         // A peer that is gone can't be told so.
         let _ = self.stream.shutdown().await;
+    }
+
+    /// Not part of `close`, where the buffer would be part of what every viewer holds for as long as it watches.
+    fn discard_input(&self) {
+        let mut ignored = [0; 1024];
+        while let Ok(1..) = self.stream.try_read(&mut ignored) {}
     }
 
     /// Writes some of what is due.

@@ -8,6 +8,7 @@ use std::thread;
 
 use live::{ChannelId, ViewerId};
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 use tracing::{debug, info};
 
 use crate::connections::Connection;
@@ -44,20 +45,29 @@ impl Account for Watching {
 pub(crate) fn watch(media: Rc<Media>, stream: TcpStream, wish: Wish, connection: Connection) {
     let guard = Counted::new(&media, |media| &media.counts.viewers);
     let outlet = media.channels.borrow_mut().outlet(wish.channel);
-    let watching = Watching { session: wish.session };
-    let mut delivery = Delivery::new(&media, stream, outlet, watching, wish.input_bytes);
+    let account = Watching { session: wish.session };
+    let delivery = Delivery::new(&media, stream, outlet, account, wish.input_bytes);
     increment(&media.counts.viewers_accepted);
-    let (viewer, channel) = (wish.viewer, wish.channel);
-    debug!(%viewer, %channel, "viewer came");
-    tokio::task::spawn_local(async move {
-        let _kept = (guard, connection);
+    debug!(viewer = %wish.viewer, channel = %wish.channel, "viewer came");
+    spawn_local(watching(delivery, wish.viewer, wish.channel, (guard, connection)));
+}
+
+/// What there is of a viewer for as long as it watches, so it is small. No `async fn`, which would hold its arguments twice.
+fn watching(
+    mut delivery: Delivery<Watching>,
+    viewer: ViewerId,
+    channel: ChannelId,
+    kept: (Counted, Connection),
+) -> impl Future<Output = ()> {
+    async move {
+        let _kept = kept;
         let end = poll_fn(|context| delivery.poll(context)).await;
-        media.count_end(end);
+        delivery.media().count_end(end);
         if matches!(end, End::TooSlow | End::Flooding) {
             info!(%viewer, %channel, reason = ?end, "viewer sent away");
         }
         delivery.close().await;
-    });
+    }
 }
 
 /// Sends all channels to another relay until there is a reason not to.
@@ -65,7 +75,7 @@ pub(crate) fn feed(media: Rc<Media>, stream: TcpStream, connection: Connection) 
     let guard = Counted::new(&media, |media| &media.counts.feeds);
     let outlet = Rc::clone(&media.feed.outlet);
     let mut delivery = Delivery::new(&media, stream, outlet, FedRelay, 0);
-    tokio::task::spawn_local(async move {
+    spawn_local(async move {
         let _kept = (guard, connection);
         let end = poll_fn(|context| delivery.poll(context)).await;
         info!(reason = ?end, "relay no longer fed");
@@ -92,5 +102,20 @@ impl Drop for Counted {
         if thread::panicking() {
             increment(&self.media.counts.viewers_panicked);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, F: Future>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_viewer_that_watches_is_small() {
+        let bytes = size_of_future(watching);
+        assert!(bytes <= 512, "{bytes} bytes");
     }
 }
