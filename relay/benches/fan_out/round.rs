@@ -1,7 +1,8 @@
 //! One round: a fresh server, its viewers, and what it cost to serve them for some seconds.
 
+use std::io::Write;
 use std::net::TcpStream;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::publisher::{FIRST, Pace, Publisher};
 use crate::server::{Contestant, Kind, Server, Setup, cpu_seconds};
 use crate::viewers::{Progress, Viewers};
-use crate::wire::framing;
+use crate::wire::{framing, other_channel};
 
 /// What is done to a server.
 #[derive(Clone, Copy, Debug)]
@@ -93,12 +94,21 @@ pub fn hold(contestant: Contestant, viewers: usize, setup: &Setup) -> Result<Hel
     const PAYLOAD_BYTES: usize = 188;
     let server = Server::start(contestant, viewers, setup)?;
     let publishing_side = server.publishing_side()?.context("the raw loop holds nobody")?;
-    std::thread::sleep(Duration::from_secs(2));
-    let empty_bytes = server.rss_bytes()?;
-    let sockets: Vec<TcpStream> =
-        (0..viewers).map(|index| server.viewer(index, setup)).collect::<Result<_>>()?;
-    std::thread::sleep(Duration::from_secs(5));
-    let idle_bytes = server.rss_bytes()?;
+    let all_measured = AtomicBool::new(false);
+    let (empty_bytes, sockets, idle_bytes) = std::thread::scope(|scope| {
+        if contestant.kind == Kind::Relay {
+            scope.spawn(|| keep_source_awake(&publishing_side, &all_measured));
+        }
+        let measured = (|| {
+            std::thread::sleep(Duration::from_secs(2));
+            let empty_bytes = server.rss_bytes()?;
+            let sockets = connect(&server, viewers, setup)?;
+            std::thread::sleep(Duration::from_secs(4));
+            anyhow::Ok((empty_bytes, sockets, server.rss_bytes()?))
+        })();
+        all_measured.store(true, Relaxed);
+        measured
+    })?;
     let watching = Viewers::watch(sockets, framing(contestant.kind, PAYLOAD_BYTES))?;
     let progress = watching.progress.clone();
     let pace = Pace::Steady { per_second: 1.0 };
@@ -107,6 +117,14 @@ pub fn hold(contestant: Contestant, viewers: usize, setup: &Setup) -> Result<Hel
     wait_until_all_listen(&progress, viewers, contestant)?;
     watching.finish(publisher.stop()?)?;
     Ok(Held { empty_bytes, idle_bytes, viewers })
+}
+
+/// A relay gives up a source that is silent: this one has another channel.
+fn keep_source_awake(mut socket: &TcpStream, enough: &AtomicBool) {
+    let frame = other_channel();
+    while !enough.load(Relaxed) && socket.write_all(&frame).is_ok() {
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
 
 /// Starts a server, lets it serve, and ends it.
@@ -211,7 +229,7 @@ fn connect(server: &Server, viewers: usize, setup: &Setup) -> Result<Vec<TcpStre
     let mut sockets = Vec::with_capacity(viewers);
     for index in 0..viewers {
         sockets.push(server.viewer(index, setup)?);
-        if sockets.len() % AT_ONCE == 0 {
+        if sockets.len().is_multiple_of(AT_ONCE) {
             server.wait_until_admitted(sockets.len())?;
         }
     }

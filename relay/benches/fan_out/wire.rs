@@ -37,6 +37,11 @@ pub fn framing(kind: Kind, payload: usize) -> Framing {
     Framing { before, payload, after, first_byte, checked: kind != Kind::RawLoop }
 }
 
+/// A frame of the relay's source, of a channel that nobody watches; always the same number, so a duplicate from the second on.
+pub fn other_channel() -> Vec<u8> {
+    [&[0; 5][..], b"other0", &[0; 7], &[7, 0, 0, 0, 1], b"."].concat()
+}
+
 /// Frames for the server's publishing side, made once and stamped again and again.
 pub struct Frames {
     bytes: Vec<u8>,
