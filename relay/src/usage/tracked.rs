@@ -58,6 +58,8 @@ pub(super) struct Tracked {
     version: u64,
     is_being_written: bool,
     allowance_from_ms: u64,
+    /// What the allowance was before the write that is on its way.
+    allowance_before_ms: u64,
     settled: Option<Settled>,
 }
 
@@ -86,13 +88,15 @@ pub(super) struct Moment {
 
 impl Tracked {
     pub fn new(record: Arc<Record>, now_ms: u64) -> Self {
+        let allowance_from_ms = now_ms.saturating_sub(WRITES_AT_ONCE * ALLOWANCE_MS);
         Self {
             record,
             hours: Vec::new(),
             right_before_ms: 0,
             version: 0,
             is_being_written: false,
-            allowance_from_ms: now_ms.saturating_sub(WRITES_AT_ONCE * ALLOWANCE_MS),
+            allowance_from_ms,
+            allowance_before_ms: allowance_from_ms,
             settled: None,
         }
     }
@@ -119,6 +123,7 @@ impl Tracked {
         self.is_being_written = true;
         self.version += 1;
         // Whoever counts too much is corrected in any case; that is at most one write for each that was allowed.
+        self.allowance_before_ms = self.allowance_from_ms;
         if look.overcounted_from_ms.is_none() {
             let oldest_ms = moment.now_ms.saturating_sub(WRITES_AT_ONCE * ALLOWANCE_MS);
             self.allowance_from_ms = self.allowance_from_ms.max(oldest_ms) + ALLOWANCE_MS;
@@ -140,6 +145,7 @@ impl Tracked {
     /// Notes that nobody knows whether the table says what [`Self::next_segment`] gave.
     pub fn failed(&mut self) {
         self.is_being_written = false;
+        self.allowance_from_ms = self.allowance_before_ms;
     }
 
     /// All segments that the table doesn't say, when it is too late to write them.
@@ -191,7 +197,9 @@ impl Tracked {
         let last = meter.intervals().len().saturating_sub(1);
         let intervals = meter.intervals().iter().enumerate().map(|(index, interval)| {
             let maybe_ms = if index == last { state.maybe_ms() } else { 0 };
-            Interval { start_ms: interval.start_ms, end_ms: interval.end_ms + maybe_ms }
+            // Not beyond the hour: what may have to be taken back belongs to one segment.
+            let end_ms = (interval.end_ms + maybe_ms).min(hour_of(interval.end_ms) + HOUR_MS);
+            Interval { start_ms: interval.start_ms, end_ms }
         });
         let mut wanted = rows(intervals, state == State::Open, self.right_before_ms);
         // Pieces of hours that are right are not asked for again.

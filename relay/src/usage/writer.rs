@@ -130,7 +130,7 @@ impl<C: Fn() -> u64> UsageWriter<C> {
     }
 
     /// Writes until `drained` is ready, and then what is left, for `at_end` at most. Segments that can't be stored by then are
-    /// logged whole.
+    /// logged whole, as they are when this is given up earlier.
     pub async fn run(mut self, drained: impl Future<Output = ()>, at_end: Duration) {
         let mut drained = pin!(drained);
         let mut deadline = pin!(sleep_until(Instant::now()));
@@ -187,7 +187,6 @@ impl<C: Fn() -> u64> UsageWriter<C> {
                 break;
             }
         }
-        self.log_the_rest();
     }
 
     /// Finds what the tables don't say.
@@ -360,22 +359,29 @@ impl<C: Fn() -> u64> UsageWriter<C> {
         }
         result.is_ok()
     }
+}
 
-    fn log_the_rest(&mut self) {
-        let now_ms = (self.now_ms)();
-        for mut tracked in std::mem::take(&mut self.tracked).into_values() {
-            for segment in tracked.unwritten(now_ms, &self.task_id) {
-                self.log(&segment);
-            }
-        }
-    }
-
+impl<C> UsageWriter<C> {
     /// What can't be stored is told whole, so that it can be stored by hand.
     fn log(&self, segment: &Segment) {
         self.counters.rows_logged.inc();
         match serde_json::to_string(segment) {
             Ok(segment) => error!(segment, "usage not stored"),
             Err(error) => error!(%error, ?segment, "usage not stored"),
+        }
+    }
+}
+
+/// However it ends, nothing is lost without a word.
+impl<C> Drop for UsageWriter<C> {
+    fn drop(&mut self) {
+        for record in self.sessions.take_new() {
+            self.tracked.insert(record.number, Tracked::new(record, self.looked_ms));
+        }
+        for mut tracked in std::mem::take(&mut self.tracked).into_values() {
+            for segment in tracked.unwritten(self.looked_ms, &self.task_id) {
+                self.log(&segment);
+            }
         }
     }
 }

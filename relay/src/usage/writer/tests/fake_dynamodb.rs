@@ -180,7 +180,7 @@ impl State {
     }
 
     fn query(&self, body: &Value) -> HttpResponse {
-        assert_eq!(body["KeyConditionExpression"], "viewer_id = :viewer AND segment >= :from");
+        assert_eq!(body["KeyConditionExpression"], "viewer_id = :viewer AND #segment >= :from");
         assert_eq!(body["ConsistentRead"], true);
         let values = &body["ExpressionAttributeValues"];
         let table = self.tables.get(body["TableName"].as_str().expect("a table"));

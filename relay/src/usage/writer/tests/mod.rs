@@ -64,7 +64,7 @@ fn fates() -> impl Strategy<Value = Vec<Fate>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn after_a_kill_at_any_time_usage_is_within_a_second_of_the_truth(
@@ -239,9 +239,10 @@ fn a_viewer_all_day_is_a_row_an_hour_and_a_relay_a_beat_a_second() {
     in_virtual_time(async {
         let database = FakeDynamoDb::default();
         let (viewers, hours) = (100, 3);
-        let channel = Channel { every_ms: 300, silent: Vec::new() };
+        let channel = Channel { every_ms: 200, silent: Vec::new() };
         let script = watching((0, u64::MAX));
         let mut relay = Relay::start(&database, NOON_MS + 600_000, vec![channel], vec![script; viewers]);
+        relay.step_ms = 200;
         relay.run_until(hours * 3_600_000).await;
         let (rows, others) = (database.puts("usage"), database.puts("relays"));
         assert_eq!(rows, viewers * (hours as usize + 1), "the first hour was begun in its middle");

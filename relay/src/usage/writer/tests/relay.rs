@@ -16,7 +16,7 @@ use crate::usage::{ChannelNow, ChannelsNow, Session, Sessions, UsageCounters, Us
 pub const STEP_MS: u64 = 20;
 
 /// How often the media thread says how its channels are.
-const SAY_MS: u64 = 240;
+const SAY_MS: u64 = 200;
 
 /// A time in a script, in milliseconds after its start.
 pub type Span = (u64, u64);
@@ -47,6 +47,8 @@ pub struct Relay {
     start: Instant,
     start_ms: u64,
     passed_ms: u64,
+    /// A test of hours has no patience for fine steps.
+    pub step_ms: u64,
     sessions: Sessions,
     channels_now: ChannelsNow,
     channels: Vec<(Channel, u64)>,
@@ -92,6 +94,7 @@ impl Relay {
             start,
             start_ms,
             passed_ms: 0,
+            step_ms: STEP_MS,
             sessions,
             channels_now,
             channels: channels.into_iter().map(|channel| (channel, 0)).collect(),
@@ -109,7 +112,7 @@ impl Relay {
     pub async fn run_until(&mut self, until_ms: u64) {
         while self.passed_ms < until_ms {
             self.step();
-            self.passed_ms += STEP_MS;
+            self.passed_ms += self.step_ms;
             sleep(Duration::from_millis(self.passed_ms).saturating_sub(self.start.elapsed())).await;
         }
     }
