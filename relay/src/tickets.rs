@@ -1,6 +1,7 @@
 //! Who may watch. On the second thread, because a signature costs as much time as ten writes to viewers, and a look-up far more.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,8 +60,11 @@ impl Tickets {
 
     /// Keeps the keys fresh, for ever.
     pub async fn refresh(&self) {
+        if !self.required {
+            return pending().await;
+        }
         let mut failing = false;
-        while self.required {
+        loop {
             match self.store.verify_keys().await {
                 Ok(keys) => {
                     if std::mem::take(&mut failing) {
@@ -78,7 +82,6 @@ impl Tickets {
             }
             sleep(if self.state.can_admit.load(Relaxed) { REFRESH } else { REFRESH_WITHOUT }).await;
         }
-        std::future::pending().await
     }
 
     /// Answers for ever.

@@ -52,7 +52,8 @@ pub(crate) fn watch(media: Rc<Media>, stream: TcpStream, wish: Wish, connection:
     spawn_local(watching(delivery, wish.viewer, wish.channel, (guard, connection)));
 }
 
-/// What there is of a viewer for as long as it watches, so it is small. No `async fn`, which would hold its arguments twice.
+/// What there is of a viewer for as long as it watches, so it is small.
+#[expect(clippy::manual_async_fn, reason = "an async fn holds its arguments twice")]
 fn watching(
     mut delivery: Delivery<Watching>,
     viewer: ViewerId,
