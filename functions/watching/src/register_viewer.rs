@@ -32,9 +32,15 @@ const KEY_KEPT: Duration = Duration::from_secs(600);
 pub struct Context {
     viewers: Viewers,
     keys: TicketKeys,
-    /// The key that was read last, and when.
-    key: Arc<Mutex<Option<(Instant, Arc<SigningKey>)>>>,
+    key: Arc<Mutex<Option<KeptKey>>>,
     relay: Option<Relay>,
+}
+
+/// The key that was read last.
+#[derive(Debug)]
+struct KeptKey {
+    key: Arc<SigningKey>,
+    read_at: Instant,
 }
 
 /// Where viewers connect.
@@ -79,13 +85,13 @@ impl Context {
 
     async fn signing_key(&self) -> anyhow::Result<Arc<SigningKey>> {
         let mut kept = self.key.lock().await;
-        if let Some((read_at, key)) = kept.as_ref()
-            && read_at.elapsed() < KEY_KEPT
+        if let Some(kept) = kept.as_ref()
+            && kept.read_at.elapsed() < KEY_KEPT
         {
-            return Ok(Arc::clone(key));
+            return Ok(Arc::clone(&kept.key));
         }
         let key = Arc::new(self.keys.signing(now_ms()).await?);
-        *kept = Some((Instant::now(), Arc::clone(&key)));
+        *kept = Some(KeptKey { key: Arc::clone(&key), read_at: Instant::now() });
         Ok(key)
     }
 }

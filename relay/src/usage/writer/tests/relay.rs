@@ -160,7 +160,7 @@ impl Relay {
             }
         }
         for (number, (channel, last_ms)) in self.channels.iter_mut().enumerate() {
-            if at_ms % channel.every_ms != 0 || within(&channel.silent) {
+            if !at_ms.is_multiple_of(channel.every_ms) || within(&channel.silent) {
                 continue;
             }
             *last_ms = now_ms;
@@ -172,7 +172,7 @@ impl Relay {
                 }
             }
         }
-        if at_ms % SAY_MS == 0 {
+        if at_ms.is_multiple_of(SAY_MS) {
             let channels =
                 self.channels.iter().enumerate().map(|(number, (_, last_payload_ms))| ChannelNow {
                     channel: channel_id(number),
