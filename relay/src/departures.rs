@@ -10,8 +10,9 @@ use std::task::{Context, Waker};
 pub(crate) struct Departures {
     seated: Rc<RefCell<BTreeMap<u64, Rc<Told>>>>,
     next: Cell<u64>,
-    /// Who comes now must leave at once.
-    over: Cell<bool>,
+    /// Who comes now must leave at once. Until then nobody looks at what they were told: with thousands of readers, each
+    /// further place in memory that a delivery looks at is a place that the processor waits for.
+    over: Rc<Cell<bool>>,
     /// Nobody may finish anything.
     now: Rc<Cell<bool>>,
 }
@@ -27,6 +28,9 @@ struct Told {
 pub(crate) struct Seat {
     number: u64,
     told: Rc<Told>,
+    /// Whether the task to call is known.
+    waits: Cell<bool>,
+    over: Rc<Cell<bool>>,
     now: Rc<Cell<bool>>,
     seated: Rc<RefCell<BTreeMap<u64, Rc<Told>>>>,
 }
@@ -37,7 +41,14 @@ impl Departures {
         let number = self.next.replace(self.next.get() + 1);
         let told = Rc::new(Told { leave: Cell::new(self.over.get()), waker: RefCell::default() });
         self.seated.borrow_mut().insert(number, Rc::clone(&told));
-        Seat { number, told, now: Rc::clone(&self.now), seated: Rc::clone(&self.seated) }
+        Seat {
+            number,
+            told,
+            waits: Cell::new(false),
+            over: Rc::clone(&self.over),
+            now: Rc::clone(&self.now),
+            seated: Rc::clone(&self.seated),
+        }
     }
 
     /// How many there are.
@@ -54,10 +65,7 @@ impl Departures {
     pub fn tell(&self, how_many: usize) {
         let seated = self.seated.borrow();
         for told in seated.values().filter(|told| !told.leave.get()).take(how_many) {
-            told.leave.set(true);
-            if let Some(waker) = told.waker.take() {
-                waker.wake();
-            }
+            told.tell();
         }
     }
 
@@ -66,10 +74,17 @@ impl Departures {
         self.begin();
         self.now.set(true);
         for told in self.seated.borrow().values() {
-            told.leave.set(true);
-            if let Some(waker) = told.waker.take() {
-                waker.wake();
-            }
+            told.tell();
+        }
+    }
+}
+
+impl Told {
+    fn tell(&self) {
+        self.leave.set(true);
+        // Kept: who finishes a packet may have to be told once more not to.
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
         }
     }
 }
@@ -84,15 +99,14 @@ impl Seat {
     /// Whether it is time to leave.
     #[inline]
     pub fn must_leave(&self) -> bool {
-        self.told.leave.get()
+        self.over.get() && self.told.leave.get()
     }
 
     /// Has this task called when it is time. The task must be the same each time.
     #[inline]
     pub fn wait(&self, context: &Context<'_>) {
-        let mut waker = self.told.waker.borrow_mut();
-        if waker.is_none() {
-            *waker = Some(context.waker().clone());
+        if !self.waits.replace(true) {
+            self.told.waker.replace(Some(context.waker().clone()));
         }
     }
 }

@@ -342,7 +342,7 @@ fn when_memory_is_short_held_packets_go_first_and_healthy_channels_go_on() {
 
 #[test]
 fn a_partition_between_relay_and_source_is_noticed_and_overcome() {
-    let world = World::with(|config| config.patience.source_idle = Duration::from_millis(400));
+    let world = World::with(|config| config.patience.source_idle = Duration::from_secs(2));
     let (source, [viewer]) = world.begin(["zato01"]);
     let viewer = viewer.keep_reading();
     let playing = source.play("zato01", 2);

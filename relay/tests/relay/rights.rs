@@ -47,8 +47,9 @@ fn a_malformed_line_is_closed_without_a_byte() {
 fn a_bad_ticket_is_closed_without_a_byte() {
     refuses(|store| {
         let ticket = store.ticket("anna");
-        let flipped = if ticket.ends_with('A') { 'B' } else { 'A' };
-        let forged = format!("{}{flipped}{}", &ticket[..ticket.len() - 8], &ticket[ticket.len() - 7..]);
+        let (before, after) = ticket.split_at(ticket.len() - 8);
+        let flipped = if after.starts_with('A') { 'B' } else { 'A' };
+        let forged = format!("{before}{flipped}{}", &after[1..]);
         let (_, rest) = ticket.split_once('.').expect("has an expiry");
         let extended = format!("{}.{rest}", now_s() + 90_000);
         let foreign = Store::new().ticket("anna");
