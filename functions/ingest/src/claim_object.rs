@@ -74,7 +74,7 @@ impl Context {
 /// Handles messages that S3 sent to the queue.
 ///
 /// *Poison*, which fails until it is among the dead letters: a message that is no event of S3's. *Retried*: every call that AWS did not
-/// answer well. *Done at once*: an object that has no upload or is gone already; an upload that is past checking, whose
+/// answer well. *Done at once*: an object that is no upload or is gone already; an upload that is past checking, whose
 /// consequence is only made sure of; and one that another message's worker is checking, because that message comes
 /// back if its worker fails. What is wrong with the file itself is no error: the upload says so, and the object is
 /// removed.
@@ -101,7 +101,7 @@ async fn claim(context: &Context, id: UploadId, lease: &Lease) -> anyhow::Result
         return Ok(());
     };
     match context.library.uploads.claim(id, lease).await? {
-        Claim::Absent => tracing::warn!(upload_id = %id, "an object without an upload"),
+        Claim::Absent => remove_orphan(context, id).await?,
         // The queue delivered one message twice, or the worker that had it died: only time can tell.
         Claim::Busy(upload) if upload.lease_message_id.as_deref() == Some(&*lease.message_id) => {
             bail!("it is being checked for this very message")
@@ -143,6 +143,16 @@ async fn check(
         Started::Joined | Started::Duplicate => context.objects.delete(upload.id).await,
         Started::Lost => bail!("the lease was lost"),
     }
+}
+
+/// Removes the object of an upload that is gone: its owner deleted the video before the worker that made it had removed the object,
+/// and that one died. The object stays where it is the original of a content that others have a share in still.
+async fn remove_orphan(context: &Context, id: UploadId) -> anyhow::Result<()> {
+    if context.library.contents.get(id.as_content()).await?.is_some() {
+        return Ok(());
+    }
+    tracing::warn!(upload_id = %id, "an object without an upload is removed");
+    context.objects.delete(id).await
 }
 
 /// Does what follows from an upload's state, for the case that the worker that brought it there died before it did.

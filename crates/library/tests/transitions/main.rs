@@ -11,8 +11,8 @@ use library::{Library, Tables};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use memory_dynamodb::client;
-use scenario::{Scenario, scenarios};
+use memory_dynamodb::{Fate, client};
+use scenario::{Given, Job, Run, Scenario, scenarios};
 use world::World;
 
 fn play(library: &Library, scenario: Scenario) {
@@ -53,4 +53,22 @@ fn everybody_gets_what_they_sent_and_bytes_are_stored_once() {
 #[test]
 fn deleting_a_video_takes_nothing_from_anybody_else() {
     play_many(scenarios(true));
+}
+
+/// A worker joins an upload to a content and dies before it removes the object; its owner deletes the video; the event comes back.
+#[test]
+fn an_object_whose_video_was_deleted_before_it_was_removed_is_removed_when_its_event_returns() {
+    let given = |owner| Given { owner, bytes: 0, is_verified: true };
+    let dying = Run {
+        fates: vec![Fate::Answered, Fate::Answered, Fate::DeathAfter],
+        ..Run::undisturbed(Job::Claim, 1)
+    };
+    let rounds = [
+        Run::undisturbed(Job::Claim, 0),
+        Run::undisturbed(Job::Package, 0),
+        dying,
+        Run::undisturbed(Job::Delete, 1),
+    ];
+    let rounds = rounds.into_iter().map(|run| vec![run]).collect();
+    play(&library(), Scenario { uploads: vec![given(2), given(1)], bad_bytes: None, rounds });
 }

@@ -137,7 +137,9 @@ impl World {
             Claim::Busy(upload) if upload.lease_message_id.as_ref() == Some(&lease.message_id) => {
                 bail!("busy")
             }
-            Claim::Busy(_) | Claim::Absent => true,
+            Claim::Busy(_) => true,
+            // The original of a content that others have a share in stays.
+            Claim::Absent => self.library.contents.get(id.as_content()).await?.is_some(),
         };
         if !is_needed {
             self.objects.lock().expect("no panic").remove(&id);
