@@ -67,7 +67,9 @@ async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> 
         }
         "delete_video" => person.send(with_etag(Method::DELETE, &format!("/videos/{video}"))).await,
         "start_playback" => person.post_nothing(&format!("/videos/{video}/playback")).await,
-        "register_viewer" => person.send(person.request(Method::POST, "/register").body(viewer_of(upload)?)).await,
+        "register_viewer" => {
+            person.send(person.request(Method::POST, "/register").body(viewer_of(upload)?)).await
+        }
         "get_usage" => person.get(&format!("/usage/{}", viewer_of(upload)?)).await,
         "list_channels" => person.get("/channels").await,
         other => anyhow::bail!("{other} has no request here"),
