@@ -69,7 +69,7 @@ impl Multiplexer {
         unit.extend(stamp(if dts.is_some() { 3 } else { 2 }, pts));
         unit.extend(dts.into_iter().flat_map(|dts| stamp(1, dts)));
         unit.extend(data);
-        let reference = clock.map(|clock| (clock % STAMP_MODULUS << 15 | 0x7e00 | 123).to_be_bytes());
+        let reference = clock.map(|clock| (((clock % STAMP_MODULUS) << 15) | 0x7e00 | 123).to_be_bytes());
         let adaptation = reference.map_or(vec![], |bits| [&[0x50][..], &bits[2..]].concat());
         let (first, rest) = unit.split_at(unit.len().min(184 - if clock.is_some() { 8 } else { 0 }));
         self.packet(pid, true, &adaptation, first);
@@ -140,7 +140,7 @@ fn steps(packets: &[u8]) -> BTreeMap<&'static str, Vec<u64>> {
             assert_eq!((packet[10] & 0x7f, packet[11]), (0x7e, 123), "the extension stays");
             step("clock", base << 1 | u64::from(packet[10] >> 7));
         }
-        if pid >= VIDEO && pid <= AUDIO && packet[1] & 0x40 != 0 {
+        if (VIDEO..=AUDIO).contains(&pid) && packet[1] & 0x40 != 0 {
             let unit = &packet[4 + stuffing..];
             assert_eq!(unit[..3], [0, 0, 1]);
             let read = |at: usize| {
@@ -179,7 +179,7 @@ proptest! {
         let seam = film.turn - (pictures - 1) * FRAME;
         let steps = steps(&played(&film, film.packets * 4));
         for (at, step) in steps["video"].iter().enumerate() {
-            prop_assert_eq!(*step, if (at as u64 + 1) % pictures == 0 { seam } else { FRAME });
+            prop_assert_eq!(*step, if (at as u64 + 1).is_multiple_of(pictures) { seam } else { FRAME });
         }
         prop_assert!(steps["audio"].iter().all(|step| *step == 3 * ADTS_FRAME));
         prop_assert!(steps["clock"].iter().all(|step| *step == FRAME || *step == seam));
