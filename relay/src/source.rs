@@ -19,8 +19,12 @@ use crate::socket;
 /// The most that one `read` asks for, in bytes. It stays in the processor's cache until it lies in the rings.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Viewers have their turn after so many bytes at the earliest, if more are there. A turn of one `read` would leave the end of what
+/// a source sends in pieces of 64 KB to the next one, and a few hundred bytes for everybody cost as many writes as 64 KB do.
+const TURN_BYTES_MIN: usize = 256 * 1024;
+
 /// After so many bytes viewers have their turn, whatever the number of packets.
-const TURN_BYTES_MAX: usize = 256 * 1024;
+const TURN_BYTES_MAX: usize = 512 * 1024;
 
 /// Takes packets from the channel source for ever, through all its failures, and through one of ours: a packet that we can't
 /// bear costs the connection, not the relay.
@@ -140,7 +144,7 @@ fn turn(
 ) -> Result<Turn, SourceEnd> {
     let sink = Sink { counts: &media.counts, feed: &media.feed, now_ms: media.clock.now_ms() };
     let (mut packets, mut bytes) = (0, 0);
-    while (packets < media.config.packet_batch_size || bytes < READ_BYTES) && bytes < TURN_BYTES_MAX {
+    while (packets < media.config.packet_batch_size || bytes < TURN_BYTES_MIN) && bytes < TURN_BYTES_MAX {
         match stream.try_read(buffer.space()) {
             Ok(0) => return Err(SourceEnd::Closed),
             Ok(read) => {
