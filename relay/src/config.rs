@@ -44,7 +44,7 @@ pub struct Config {
     pub source_host: String,
     /// `CHANNEL_SOURCE_PORT`.
     pub source_port: u16,
-    /// `PACKET_BATCH_SIZE`: so many packets are read, and 64 KiB, before viewers have their turn.
+    /// `PACKET_BATCH_SIZE`: so many packets are read, and 256 KiB, before viewers have their turn.
     pub packet_batch_size: usize,
     /// `FLUSH_INTERVAL_MS`: viewers are sent what has come so often; at 0 as soon as it has come.
     pub flush_interval: Duration,
