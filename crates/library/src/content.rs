@@ -133,6 +133,11 @@ pub(crate) fn holder_key(id: ContentId, owner: &UserId) -> Item {
 }
 
 /// The key of the pointer from a digest to its content.
+/// One of the items of a content's task.
+pub(crate) fn task_key(id: ContentId, task: &str, part: &str) -> Item {
+    key(content_partition(id), format!("task#{task}{part}"))
+}
+
 pub(crate) fn digest_key(digest: &ContentDigest) -> Item {
     key(format!("digest#{digest}"), "digest".to_owned())
 }

@@ -13,8 +13,8 @@ use crate::write::{Write, Written};
 /// The contents of everybody.
 #[derive(Clone, Debug)]
 pub struct Contents {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl Contents {
@@ -44,9 +44,9 @@ impl Contents {
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :holder)")
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", string(content_partition(id)))
-            .expression_attribute_values(":holder", string(HOLDER_PREFIX))
+            .expression_attribute_values(":prefix", string(HOLDER_PREFIX))
             .consistent_read(true)
             .into_paginator()
             .items()

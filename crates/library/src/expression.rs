@@ -27,6 +27,8 @@ pub(crate) enum Assignment {
     Set(&'static str, AttributeValue),
     Add(&'static str, i64),
     Remove(&'static str),
+    /// Takes these elements out of a set, as far as they are in it. The attribute goes with the last one.
+    Take(&'static str, AttributeValue),
 }
 
 /// Collects the names and values that an expression refers to. Every name goes through a placeholder, because many
@@ -69,7 +71,7 @@ impl Expression {
 
     /// An update expression.
     pub(crate) fn update(&mut self, assignments: &[Assignment]) -> String {
-        let (mut set, mut remove) = (Vec::new(), Vec::new());
+        let (mut set, mut remove, mut take) = (Vec::new(), Vec::new(), Vec::new());
         for assignment in assignments {
             match assignment {
                 Assignment::Set(name, value) => {
@@ -80,6 +82,9 @@ impl Expression {
                     set.push(format!("{name} = {name} + {}", self.value(number(*by))));
                 }
                 Assignment::Remove(name) => remove.push(self.name(name)),
+                Assignment::Take(name, elements) => {
+                    take.push(format!("{} {}", self.name(name), self.value(elements.clone())));
+                }
             }
         }
         let mut clauses = Vec::new();
@@ -88,6 +93,9 @@ impl Expression {
         }
         if !remove.is_empty() {
             clauses.push(format!("REMOVE {}", remove.join(", ")));
+        }
+        if !take.is_empty() {
+            clauses.push(format!("DELETE {}", take.join(", ")));
         }
         clauses.join(" ")
     }

@@ -112,6 +112,11 @@ impl ContentId {
         format!("media/{self}/")
     }
 
+    /// What the keys of all that workers on its tasks leave for each other in the media bucket begin with. It is not served.
+    pub fn pieces_prefix(self) -> String {
+        format!("pieces/{self}/")
+    }
+
     /// The key of the poster in the media bucket, and its path below `/` on the site.
     pub fn poster_key(self) -> String {
         format!("posters/{self}.jpg")

@@ -29,6 +29,11 @@ pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
+/// A set of numbers, which has one element at least.
+pub(crate) fn number_set<'a>(values: impl IntoIterator<Item = &'a u32>) -> AttributeValue {
+    AttributeValue::Ns(values.into_iter().map(u32::to_string).collect())
+}
+
 /// A record as an attribute.
 pub(crate) fn nested(record: &impl Serialize) -> anyhow::Result<AttributeValue> {
     serde_dynamo::to_attribute_value(record).context("a record does not fit an attribute")

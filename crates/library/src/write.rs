@@ -112,6 +112,11 @@ impl Write {
         self.assign(Assignment::Remove(name))
     }
 
+    /// Takes elements out of a set.
+    pub(crate) fn take(self, name: &'static str, elements: AttributeValue) -> Self {
+        self.assign(Assignment::Take(name, elements))
+    }
+
     fn assign(mut self, assignment: Assignment) -> Self {
         if let Change::Update(assignments) = &mut self.change {
             assignments.push(assignment);

@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use cold_start::required_env;
-use library::{ContentId, ContentState, Contents};
+use library::{ContentId, ContentState, Contents, TaskName};
 use serde::{Deserialize, Serialize};
 
 use crate::clients;
@@ -137,7 +137,13 @@ async fn remove(context: &Context, content_id: &str) -> anyhow::Result<()> {
         Some(_) => {}
     }
     let Context { s3, upload_bucket, media_bucket, .. } = context;
-    delete_outputs(s3, media_bucket, &content_id.output_prefix()).await?;
+    // First, so that whoever still works on them learns that it is for nothing.
+    for name in TaskName::ALL {
+        context.contents.end_task(content_id, name).await?;
+    }
+    for prefix in [content_id.output_prefix(), content_id.pieces_prefix()] {
+        delete_outputs(s3, media_bucket, &prefix).await?;
+    }
     for (bucket, key) in [(media_bucket, content_id.poster_key()), (upload_bucket, content_id.original_key())]
     {
         s3.delete_object()

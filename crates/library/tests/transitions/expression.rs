@@ -83,6 +83,7 @@ pub fn assign(update: &str, item: &mut Item, write: &Value) {
     let name = |placeholder: &str| {
         write["ExpressionAttributeNames"][placeholder].as_str().expect("the name is given").to_owned()
     };
+    let (update, take) = update.split_once("DELETE").unwrap_or((update, ""));
     let (set, remove) = update.split_once("REMOVE").unwrap_or((update, ""));
     let clauses = set.trim().strip_prefix("SET").unwrap_or("");
     for clause in clauses.split(',').map(str::trim).filter(|clause| !clause.is_empty()) {
@@ -99,5 +100,15 @@ pub fn assign(update: &str, item: &mut Item, write: &Value) {
     }
     for placeholder in remove.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         item.remove(&name(placeholder));
+    }
+    for clause in take.split(',').map(str::trim).filter(|clause| !clause.is_empty()) {
+        let (target, taken) = clause.split_once(' ').expect("a set and elements");
+        let taken = write["ExpressionAttributeValues"][taken]["NS"].as_array().expect("a set of numbers");
+        if let Some(left) = item.get_mut(&name(target)).and_then(|set| set["NS"].as_array_mut()) {
+            left.retain(|element| !taken.contains(element));
+            if left.is_empty() {
+                item.remove(&name(target));
+            }
+        }
     }
 }

@@ -146,7 +146,7 @@ impl Database {
                 let item = self.find(&body["TableName"], &body["Key"]);
                 ok(item.map_or(json!({}), |item| json!({ "Item": item })))
             }
-            "Query" => self.holders(&body),
+            "Query" => self.query(&body),
             "UpdateItem" => self.write_one(json!({ "Update": body })),
             "PutItem" => self.write_one(json!({ "Put": body })),
             "DeleteItem" => self.write_one(json!({ "Delete": body })),
@@ -159,11 +159,11 @@ impl Database {
         self.tables.get(table.as_str()?)?.get(&key_text(key))
     }
 
-    fn holders(&self, body: &Value) -> HttpResponse {
-        assert_eq!(body["KeyConditionExpression"], "pk = :pk AND begins_with(sk, :holder)");
+    fn query(&self, body: &Value) -> HttpResponse {
+        assert_eq!(body["KeyConditionExpression"], "pk = :pk AND begins_with(sk, :prefix)");
         assert_eq!(body["ConsistentRead"], true, "a read that correctness needs is consistent");
         let values = &body["ExpressionAttributeValues"];
-        let prefix = values[":holder"]["S"].as_str().expect("the prefix is a string");
+        let prefix = values[":prefix"]["S"].as_str().expect("the prefix is a string");
         let table = self.tables.get(body["TableName"].as_str().expect("the table is named"));
         let items: Vec<_> = table
             .into_iter()
