@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{
-    DirectoryStore, FileSource, FileWriter, Options, Part, Source, Store, Treatment, Writer, open, package,
+    DirectoryStore, FileSource, FileWriter, NoDecoder, Options, Part, Source, Store, Treatment, Writer, open,
+    package,
 };
 use tokio::runtime::Builder;
 use wait4::Wait4;
@@ -230,18 +231,18 @@ async fn child(arguments: &[String]) -> Outcome<()> {
     }
     let bucket = Options { digest_part_size: Some(DIGEST_PART_BYTES), ..Options::default() };
     let options = match mode.as_str() {
-        "digest" => {
-            Options { poster: false, digest_part_size: Some(DIGEST_PART_BYTES), ..Options::for_files() }
-        }
-        "poster" => Options { digest_part_size: Some(DIGEST_PART_BYTES), ..Options::for_files() },
+        "digest" | "poster" => Options { digest_part_size: Some(DIGEST_PART_BYTES), ..Options::for_files() },
         "parts-18" => bucket,
         "parts-16" => Options { part_bytes: 16 << 20, parts_in_flight: 4, ..bucket },
-        _ => Options { poster: false, ..Options::for_files() },
+        _ => Options::for_files(),
     };
     let store = Uploading { directory: DirectoryStore::new(out)?, slow: mode.starts_with("parts") };
     let mut puts = manifests.len() as u64 + 1;
     for manifest in manifests {
         store.put(&manifest.name, manifest.content_type, manifest.body).await?;
+    }
+    if mode == "poster" {
+        plan.poster(&source, &NoDecoder).await?;
     }
     package(&source, &plan, &store, &options).await?;
     let size = source.size_bytes() as f64;

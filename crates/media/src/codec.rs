@@ -40,7 +40,7 @@ pub(crate) struct Codec {
     /// For audio.
     pub(crate) sample_rate: u32,
     pub(crate) channels: u16,
-    /// For H.264, to decode a poster.
+    /// For H.264, to decode stills.
     pub(crate) avcc: Option<Avcc>,
     /// An encoded frame of silence, where one is known for this configuration.
     pub(crate) silence: Option<Silence>,

@@ -12,7 +12,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::digest::CompositeDigest;
 use crate::lane::Lane;
 use crate::plan::Inner;
-use crate::poster::PosterPlan;
 use crate::store::Writer;
 use crate::{MediaError, Part, Plan, Source, Store};
 
@@ -29,8 +28,6 @@ pub struct Options {
     pub parts_in_flight: usize,
     /// The part size of the content digest, when one is wanted.
     pub digest_part_size: Option<u64>,
-    /// Whether a poster is wanted.
-    pub poster: bool,
 }
 
 impl Default for Options {
@@ -42,7 +39,6 @@ impl Default for Options {
             part_bytes: 18 << 20,
             parts_in_flight: 3,
             digest_part_size: None,
-            poster: true,
         }
     }
 }
@@ -56,7 +52,6 @@ impl Options {
             part_bytes: 256 << 10,
             parts_in_flight: 1,
             digest_part_size: None,
-            poster: true,
         }
     }
 }
@@ -66,8 +61,6 @@ impl Options {
 pub struct Packaged {
     /// The digest of the whole source, when [`Options::digest_part_size`] was given.
     pub digest: Option<String>,
-    /// A JPEG, where one is wanted, the video is H.264 and its key frame could be decoded.
-    pub poster: Option<Bytes>,
 }
 
 /// Writes the plan's outputs (not its manifests) from the source, in one pass over it. Running it
@@ -90,7 +83,6 @@ pub async fn package<S: Source, T: Store>(
     let mut lanes: Vec<Lane<'_>> =
         inner.tracks.iter().map(|planned| Lane::new(planned, inner, options)).collect();
     let mut digest = options.digest_part_size.map(CompositeDigest::new);
-    let mut poster = PosterBytes::new(inner.poster.as_ref().filter(|_| options.poster));
     {
         let mut writes =
             Writes { writers: &writers, running: FuturesUnordered::new(), most: options.parts_in_flight };
@@ -99,7 +91,6 @@ pub async fn package<S: Source, T: Store>(
             if let Some(digest) = &mut digest {
                 digest.update(&bytes);
             }
-            poster.take(position, &bytes);
             for (index, lane) in lanes.iter_mut().enumerate() {
                 loop {
                     let behind = lane.take(position, &bytes);
@@ -124,7 +115,7 @@ pub async fn package<S: Source, T: Store>(
     for writer in writers {
         writer.finish().await?;
     }
-    Ok(Packaged { digest: digest.map(CompositeDigest::finish), poster: poster.render() })
+    Ok(Packaged { digest: digest.map(CompositeDigest::finish) })
 }
 
 /// Parts on their way, over all outputs.
@@ -252,30 +243,5 @@ impl<'a, S: Source> Windows<'a, S> {
             // Whether it is done is asked for when its turn comes.
             let _ = Pin::new(&mut window.read).poll(context);
         }
-    }
-}
-
-/// The bytes of the poster's key frame, gathered as they pass.
-struct PosterBytes<'a> {
-    plan: Option<&'a PosterPlan>,
-    bytes: Vec<u8>,
-}
-
-impl<'a> PosterBytes<'a> {
-    fn new(plan: Option<&'a PosterPlan>) -> Self {
-        Self { plan, bytes: Vec::new() }
-    }
-
-    fn take(&mut self, position: u64, window: &Bytes) {
-        let Some(plan) = self.plan else { return };
-        let next = plan.range.start + self.bytes.len() as u64;
-        let end = plan.range.end.min(position + window.len() as u64);
-        if position <= next && next < end {
-            self.bytes.extend_from_slice(&window[(next - position) as usize..(end - position) as usize]);
-        }
-    }
-
-    fn render(&self) -> Option<Bytes> {
-        self.plan?.render(&self.bytes)
     }
 }

@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use crate::codec::Codec;
 use crate::moov::Track;
 use crate::pieces::{Piece, Pieces};
-use crate::poster::PosterPlan;
 use crate::segments::{Segment, cut};
 use crate::timing::{Chosen, Timeline, lay_out, open_syncs};
 use crate::{Source, TrackKind, dash, hls, writing};
@@ -49,7 +48,6 @@ pub(crate) struct Inner {
     pub(crate) source_bytes: u64,
     /// Ranges of the source that were read already, ascending.
     pub(crate) known: Vec<(u64, Bytes)>,
-    pub(crate) poster: Option<PosterPlan>,
 }
 
 /// One output: a track on its own.
@@ -134,8 +132,7 @@ impl Plan {
         }
         let media = tracks.iter().map(|planned| planned.source.clone());
         let media = media.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))?;
-        let poster = tracks.iter().find_map(PosterPlan::new);
-        Some(Self { inner: Arc::new(Inner { tracks, media, source_bytes, known, poster }) })
+        Some(Self { inner: Arc::new(Inner { tracks, media, source_bytes, known }) })
     }
 
     /// The longest segment of pictures that is as long as that because key frames are so far apart.

@@ -69,7 +69,8 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    fn one(timed: &TimedSample, sync: bool) -> Self {
+    /// A segment of one sample.
+    pub(crate) fn one(timed: &TimedSample, sync: bool) -> Self {
         Self {
             samples: 1,
             bytes: timed.sample.size.into(),

@@ -57,8 +57,9 @@ pub(crate) async fn make_outputs(
         }
         Treatment::Package(plan) => {
             let digest_part_size = content.digest.is_none().then_some(part_size_bytes);
+            let poster = plan.poster(&source, &media::NoDecoder).await?;
             let packaged = write_outputs(&source, &plan, store, digest_part_size).await?;
-            (Streaming::Adaptive, packaged.digest, packaged.poster)
+            (Streaming::Adaptive, packaged.digest, poster)
         }
     };
     let digest = match (&content.digest, computed) {

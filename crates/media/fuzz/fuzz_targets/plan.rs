@@ -83,8 +83,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let planned: u64 = outputs.iter().map(|output| output.size_bytes).sum();
     if planned < 4 << 20 {
-        // No poster: that is another's decoder.
-        let options = Options { poster: false, part_bytes: 100_000, ..Options::default() };
+        let options = Options { part_bytes: 100_000, ..Options::default() };
         now(package(&source, &plan, &Nowhere, &options)).expect("it packages");
     }
 });

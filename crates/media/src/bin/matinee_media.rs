@@ -8,7 +8,9 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
-use media::{DirectoryStore, FileSource, Options, Source, Store, Treatment, content_digest, open, package};
+use media::{
+    DirectoryStore, FileSource, NoDecoder, Options, Source, Store, Treatment, content_digest, open, package,
+};
 
 const USAGE: &str = "\
 usage: matinee-media probe FILE
@@ -87,7 +89,7 @@ fn package_file(file: &str, directory: &str, mut options: Options) -> Result<Str
         block_on(store.put(&manifest.name, manifest.content_type, manifest.body))?;
     }
     let packaged = block_on(package(&source, &plan, &store, &options))?;
-    if let Some(poster) = packaged.poster {
+    if let Some(poster) = block_on(plan.poster(&source, &NoDecoder))? {
         std::fs::write(Path::new(directory).join("poster.jpg"), poster)?;
     }
     let mut lines: Vec<String> =

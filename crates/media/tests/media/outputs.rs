@@ -1,7 +1,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use media::{Options, Treatment, content_digest, open, package};
+use media::{NoDecoder, Options, Treatment, content_digest, open, package};
 use shiguredo_mp4::Decode;
 use shiguredo_mp4::boxes::SidxBox;
 
@@ -99,7 +99,8 @@ async fn h264_gets_a_poster_and_others_do_without() {
         ("vp9_opus.mp4", false),
         ("audio_only.m4a", false),
     ] {
-        let poster = package_sample(name).await.packaged.poster;
+        let source = MemorySource::sample(name);
+        let poster = plan_of(&source).await.poster(&source, &NoDecoder).await.expect("it reads");
         assert_eq!(poster.is_some(), has_poster, "{name}");
         if let Some(poster) = poster {
             assert!(poster.starts_with(&[0xff, 0xd8]) && poster.ends_with(&[0xff, 0xd9]));
@@ -116,13 +117,14 @@ pub fn jpeg_size(jpeg: &[u8]) -> (u16, u16) {
 }
 
 #[tokio::test]
-async fn a_key_frame_that_does_not_decode_costs_the_poster_only() {
+async fn key_frames_that_do_not_decode_cost_the_poster_only() {
     let source = MemorySource::sample("h264_aac_faststart.mp4");
     let mut bytes = source.bytes.to_vec();
     let media = bytes.windows(4).position(|kind| kind == b"mdat").expect("there is media") + 4;
-    bytes[media..media + 4_000].fill(0xab);
-    let film = package_with(&MemorySource::new(bytes), &small_options()).await;
-    assert_eq!(film.packaged.poster, None);
+    bytes[media..].fill(0xab);
+    let damaged = MemorySource::new(bytes);
+    let film = package_with(&damaged, &small_options()).await;
+    assert_eq!(film.plan.poster(&damaged, &NoDecoder).await.expect("it reads"), None);
     assert_eq!(film.files.len(), 2);
 }
 

@@ -1,4 +1,4 @@
-use media::{Container, TrackKind, Treatment, open};
+use media::{Container, NoDecoder, TrackKind, Treatment, open};
 
 use crate::outputs::jpeg_size;
 use crate::world::{MemorySource, package_with, small_options};
@@ -59,7 +59,8 @@ async fn rotation_is_told_and_turns_the_shown_size() {
         let (init, _) = film.segments("video.m3u8");
         let matrix = &turned.bytes[at..at + 36];
         assert!(init.windows(36).any(|bytes| bytes == matrix));
-        let poster = film.packaged.poster.expect("there is a poster");
+        let poster =
+            film.plan.poster(&turned, &NoDecoder).await.expect("it reads").expect("there is a poster");
         assert_eq!(jpeg_size(&poster), (size.0 as u16, size.1 as u16));
     }
 }

@@ -69,7 +69,7 @@ proptest! {
         ranges in prop::collection::vec((0.0..1.0_f64, 0.0..1.0_f64), 4),
     ) {
         let source = MemorySource::new(make(&[video.clone(), audio.clone()], interleaving, index_first));
-        let options = Options { window_bytes, windows_in_flight: 2, part_bytes, parts_in_flight: 3, digest_part_size: None, poster: true };
+        let options = Options { window_bytes, windows_in_flight: 2, part_bytes, parts_in_flight: 3, digest_part_size: None };
         let movie = run(open(&source)).expect("it is a good file");
         // Very long groups play from the original.
         let Treatment::Package(plan) = movie.treatment() else { return Ok(()) };

@@ -177,7 +177,6 @@ pub fn small_options() -> Options {
         part_bytes: 7_000,
         parts_in_flight: 4,
         digest_part_size: None,
-        poster: true,
     }
 }
 
