@@ -13,7 +13,7 @@ use crate::item::{Item, string};
 pub enum ContentState {
     /// It is being packaged, or waits for it.
     Processing,
-    /// It can be watched.
+    /// It can be watched. Its outputs are written, or promised: see [`Content::promised`].
     Ready,
     /// It is no video that can be watched; its uploads are being told.
     Failed,
@@ -84,6 +84,10 @@ pub struct Content {
     /// What packaging found out, once it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<Media>,
+    /// Whether it is ready before all of its outputs are written. What is missing is computed from the original when it is
+    /// asked for, and the content is worked on under a lease until everything is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promised: bool,
     /// Why it failed, for its publishers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -2,12 +2,13 @@
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, content_key, content_partition};
 use crate::expression::Condition;
 use crate::ids::ContentId;
 use crate::item::{from_item, string};
-use crate::lease::{Claim, Lease, LeaseToken, Renewal, clear_lease};
+use crate::lease::{Claim, Lease, LeaseToken, Renewal, Settled, clear_lease};
 use crate::write::{Write, Written};
 
 /// The contents of everybody.
@@ -58,20 +59,17 @@ impl Contents {
         Ok(holders)
     }
 
-    /// Takes the lease on a content that is processing, unless somebody else's is live. One round trip.
+    /// Takes the lease on a content that is worked on, which is one that is processing or promised, unless somebody
+    /// else's is live. One round trip.
     pub async fn claim(&self, id: ContentId, lease: &Lease) -> anyhow::Result<Claim<Content>> {
-        let condition = Condition::All(vec![is(ContentState::Processing), lease.is_free()]);
+        let condition = Condition::All(vec![is_worked_on(), lease.is_free()]);
         let write = lease.set_on(Write::update(&self.table, content_key(id), condition));
         match write.send(&self.client).await? {
             Written::Done(item) => Ok(Claim::Claimed(from_item(item.unwrap_or_default())?)),
             Written::Refused(None) => Ok(Claim::Absent),
             Written::Refused(Some(item)) => {
                 let found: Content = from_item(item)?;
-                Ok(if found.state == ContentState::Processing {
-                    Claim::Busy(found)
-                } else {
-                    Claim::Past(found)
-                })
+                Ok(if found.is_worked_on() { Claim::Busy(found) } else { Claim::Past(found) })
             }
         }
     }
@@ -79,21 +77,44 @@ impl Contents {
     /// Renews a lease that is still ours, even if it has run out since. One round trip. What the holder of a lost
     /// lease does has no effect any more.
     pub async fn renew(&self, id: ContentId, lease: &Lease) -> anyhow::Result<Renewal> {
-        let write = lease.set_on(Write::update(&self.table, content_key(id), processing_under(lease.token)));
+        let write = lease.set_on(Write::update(&self.table, content_key(id), worked_on_under(lease.token)));
         match write.send(&self.client).await? {
             Written::Done(_) => Ok(Renewal::Renewed),
-            Written::Refused(None) => Ok(Renewal::Lost),
+            Written::Refused(None) => Ok(Renewal::Gone),
             Written::Refused(Some(item)) => {
                 let found: Content = from_item(item)?;
-                let is_past = found.state != ContentState::Processing;
-                Ok(if is_past { Renewal::Past } else { Renewal::Lost })
+                Ok(match found.state {
+                    ContentState::Removing => Renewal::Gone,
+                    _ if found.is_worked_on() => Renewal::Lost,
+                    _ => Renewal::Past,
+                })
+            }
+        }
+    }
+
+    /// Ends the promise of a content that is ready: all of its outputs are written. By the holder of the lease, which ends
+    /// as well. One round trip. A repeat answers the same.
+    pub async fn keep_promise(&self, id: ContentId, token: LeaseToken) -> anyhow::Result<Settled> {
+        let presumed = Condition::All(vec![is_promised(), token.is_held()]);
+        let write = clear_lease(Write::update(&self.table, content_key(id), presumed)).remove("promised");
+        match write.send(&self.client).await? {
+            Written::Done(_) => Ok(Settled::Written),
+            Written::Refused(None) => Ok(Settled::Gone),
+            Written::Refused(Some(item)) => {
+                let found: Content = from_item(item)?;
+                Ok(match found.state {
+                    ContentState::Removing => Settled::Gone,
+                    // By this write, whose answer was lost, or by whoever took the lease over: the outputs are the same.
+                    ContentState::Ready if !found.promised => Settled::Written,
+                    _ => Settled::Lost,
+                })
             }
         }
     }
 
     /// Gives up the lease, so that a retry needn't wait for its end. One round trip. Nothing happens if it was lost.
     pub async fn release(&self, id: ContentId, token: LeaseToken) -> anyhow::Result<()> {
-        let write = clear_lease(Write::update(&self.table, content_key(id), processing_under(token)));
+        let write = clear_lease(Write::update(&self.table, content_key(id), worked_on_under(token)));
         write.send(&self.client).await?;
         Ok(())
     }
@@ -120,12 +141,33 @@ pub(crate) fn is(content_state: ContentState) -> Condition {
     Condition::Is("state", state(content_state))
 }
 
+impl Content {
+    /// Whether there is work to be done on it under a lease: it is processing, or ready with outputs that are only promised.
+    pub fn is_worked_on(&self) -> bool {
+        self.state == ContentState::Processing || (self.state == ContentState::Ready && self.promised)
+    }
+}
+
+/// That a content is ready with outputs that are promised.
+fn is_promised() -> Condition {
+    Condition::All(vec![is(ContentState::Ready), Condition::Is("promised", AttributeValue::Bool(true))])
+}
+
+/// As [`Content::is_worked_on`].
+fn is_worked_on() -> Condition {
+    Condition::Any(vec![is(ContentState::Processing), is_promised()])
+}
+
+fn worked_on_under(token: LeaseToken) -> Condition {
+    Condition::All(vec![is_worked_on(), token.is_held()])
+}
+
 /// That a content is processing under this lease.
 pub(crate) fn processing_under(token: LeaseToken) -> Condition {
     Condition::All(vec![is(ContentState::Processing), token.is_held()])
 }
 
 /// A content's state as an attribute.
-pub(crate) fn state(content_state: ContentState) -> aws_sdk_dynamodb::types::AttributeValue {
+pub(crate) fn state(content_state: ContentState) -> AttributeValue {
     string(content_state.as_str())
 }

@@ -1,6 +1,7 @@
 //! From a packaged content to videos.
 
 use anyhow::{Context as _, anyhow, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::content::{
     Content, ContentState, DigestPointer, Holder, Media, content_key, digest_key, holder_key,
@@ -40,17 +41,23 @@ impl Library {
     /// One that packaging computed may point to another content: then the content gives way, `processing → removing`, in
     /// the transaction in which its upload joins the other one.
     ///
+    /// With `promised`, the outputs aren't all written yet: the lease goes on until [`Contents::keep_promise`]. That is for
+    /// digests that S3 verified, because nothing may be promised for a content that still may give way.
+    ///
     /// One round trip, and two or more for a content that gives way.
+    ///
+    /// [`Contents::keep_promise`]: crate::Contents::keep_promise
     pub async fn finish(
         &self,
         content: &Content,
         token: LeaseToken,
         digest: &ContentDigest,
         media: &Media,
+        promised: bool,
     ) -> anyhow::Result<Finished> {
         for _ in 0..ATTEMPTS {
             let Committed::Refused(refusals) =
-                commit(&self.client, self.readiness(content, token, digest, media)?).await?
+                commit(&self.client, self.readiness(content, token, digest, media, promised)?).await?
             else {
                 return Ok(Finished::Ready);
             };
@@ -73,6 +80,7 @@ impl Library {
         token: LeaseToken,
         digest: &ContentDigest,
         media: &Media,
+        promised: bool,
     ) -> anyhow::Result<Vec<Write>> {
         let content_id = content.content_id;
         let ready =
@@ -84,7 +92,9 @@ impl Library {
             DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
         let free_or_own =
             Condition::Any(vec![Condition::Absent("pk"), Condition::Is("content_id", string(content_id))]);
-        Ok(vec![clear_lease(ready), self.point(digest, &pointer, free_or_own)?])
+        let ready =
+            if promised { ready.set("promised", AttributeValue::Bool(true)) } else { clear_lease(ready) };
+        Ok(vec![ready, self.point(digest, &pointer, free_or_own)?])
     }
 
     /// Makes the only upload of a content join another content. It is the only one because nobody can have joined: no

@@ -84,13 +84,26 @@ pub enum Claim<T> {
     Absent,
 }
 
+/// What became of a promise that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// All outputs are written, and the record says so.
+    Written,
+    /// Somebody else has the lease, and will keep the promise.
+    Lost,
+    /// Nobody lists the content any more: what was written for it is to be removed.
+    Gone,
+}
+
 /// What became of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
     /// The lease lasts longer now.
     Renewed,
-    /// Somebody else has it, or the record is gone.
+    /// Somebody else has it.
     Lost,
+    /// Nobody lists the record any more: it is being removed, or is gone. What was made for it is to be removed too.
+    Gone,
     /// The record is past the state in which it is worked on: by our own doing, unless the lease was lost before.
     Past,
 }

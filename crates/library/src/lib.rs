@@ -34,7 +34,7 @@ pub use delete_video::DeleteVideoError;
 pub use digest::{ContentDigest, InvalidDigest};
 pub use finish::Finished;
 pub use ids::{ContentId, InvalidId, UploadId, UserId, VideoId};
-pub use lease::{Claim, Lease, LeaseToken, Renewal};
+pub use lease::{Claim, Lease, LeaseToken, Renewal, Settled};
 pub use library::{Library, Tables};
 pub use part_plan::{MAX_PARTS, MAX_SIZE_BYTES, PartPlan, SizeOutOfRange};
 pub use start_processing::{Started, StoredObject};

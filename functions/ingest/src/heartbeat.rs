@@ -37,8 +37,13 @@ impl Delivery<'_> {
     }
 }
 
+/// Nobody lists the content any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone;
+
 /// Renews the lease, and keeps the message hidden, three times in each lease's duration; both end soon after
-/// the worker dies. Never returns while that succeeds.
+/// the worker dies. Never returns while that succeeds, but when nobody lists the content any more: then the work is to
+/// stop, and what it made to be removed.
 ///
 /// # Errors
 /// The lease was lost, or could not be renewed before it ran out: the worker must stop.
@@ -47,7 +52,7 @@ pub(crate) async fn keep(
     id: ContentId,
     lease: &Lease,
     delivery: Delivery<'_>,
-) -> anyhow::Result<std::convert::Infallible> {
+) -> anyhow::Result<Gone> {
     let mut held_until = Instant::now() + lease.duration;
     loop {
         delivery.return_after(lease.duration + lease.duration / 2).await;
@@ -56,6 +61,7 @@ pub(crate) async fn keep(
         match contents.renew(id, lease).await {
             Ok(Renewal::Renewed) => held_until = began + lease.duration,
             Ok(Renewal::Lost) => bail!("the lease was lost"),
+            Ok(Renewal::Gone) => return Ok(Gone),
             // The work is as good as done, and needs no lease for what follows.
             Ok(Renewal::Past) => std::future::pending().await,
             Err(error) if Instant::now() >= held_until => {

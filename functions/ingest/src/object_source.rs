@@ -2,25 +2,47 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
+use library::Content;
 use media::Source;
 
 /// How often a range is asked for. The SDK repeats requests that fail, but not answers that break off.
 const ATTEMPTS: u32 = 5;
 
 /// An object in a bucket, of which only the version with a certain ETag is read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ObjectSource {
-    pub(crate) s3: S3,
-    pub(crate) bucket: String,
-    pub(crate) key: String,
-    pub(crate) etag: String,
-    pub(crate) size_bytes: u64,
+    s3: S3,
+    bucket: String,
+    key: String,
+    etag: String,
+    size_bytes: u64,
+    reads: AtomicUsize,
+}
+
+impl ObjectSource {
+    /// The original of a content.
+    pub(crate) fn original(s3: &S3, bucket: &str, content: &Content) -> Self {
+        Self {
+            s3: s3.clone(),
+            bucket: bucket.to_owned(),
+            key: content.original_key.clone(),
+            etag: content.etag.clone(),
+            size_bytes: content.size_bytes,
+            reads: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many ranges were read.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
 }
 
 impl Source for ObjectSource {
@@ -32,6 +54,7 @@ impl Source for ObjectSource {
         let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else {
             return Ok(Bytes::new());
         };
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let mut attempt = 1;
         loop {
             let answer = self.request(range.start, last).await?;

@@ -1,8 +1,10 @@
-//! The outputs of a content: what players are given.
+//! The outputs of a content: what players are given, written or promised.
 
+use anyhow::Context as _;
 use aws_sdk_s3::Client as S3;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use library::{Content, ContentDigest, ContentId, Media, PartPlan, Streaming};
 use media::{MediaError, Movie, Options, Plan, Store as _, Treatment};
 
@@ -13,6 +15,10 @@ use crate::object_store::ObjectStore;
 /// How much of a file that isn't packaged is read at once for its digest.
 const DIGEST_WINDOW_BYTES: u64 = 8 << 20;
 
+/// The reads that tables take which are in one place, wherever in the file that is, and one to spare. Files that have to be
+/// gone through take more, unless they are small.
+const FEW_READS: usize = 4;
+
 /// Where originals are, and where outputs go.
 #[derive(Clone, Debug)]
 pub(crate) struct Buckets {
@@ -21,47 +27,122 @@ pub(crate) struct Buckets {
     pub(crate) media: String,
 }
 
-/// What the pass over a film brought.
+/// An original whose tables were read.
+#[derive(Debug)]
+pub(crate) struct Original {
+    source: ObjectSource,
+    movie: Movie,
+    part_size_bytes: u64,
+    /// Reading the tables took so few requests that they can be read again for a player who waits.
+    is_opened_quickly: bool,
+}
+
+impl Original {
+    /// Reads the tables of a content's original.
+    ///
+    /// # Errors
+    /// A film that is no film, or trouble with S3.
+    pub(crate) async fn open(buckets: &Buckets, content: &Content) -> Result<Self, MediaError> {
+        let source = ObjectSource::original(&buckets.s3, &buckets.uploads, content);
+        let part_size_bytes = PartPlan::for_size(content.size_bytes).map_err(bad)?.part_size_bytes();
+        let movie = media::open(&source).await?;
+        let is_opened_quickly = source.reads() <= FEW_READS;
+        Ok(Self { source, movie, part_size_bytes, is_opened_quickly })
+    }
+
+    /// The plan of outputs that may be promised before they are written: every byte of them follows from tables that are
+    /// quickly read, and nothing about the content is left to find out. `None` where it has to be written first.
+    pub(crate) fn promise(&self, content: &Content) -> Option<Plan> {
+        match self.movie.treatment() {
+            Treatment::Package(plan) if self.is_opened_quickly && content.digest.is_some() => Some(plan),
+            _ => None,
+        }
+    }
+}
+
+/// What packaging a film brought.
 pub(crate) struct Outcome {
     pub(crate) digest: ContentDigest,
     pub(crate) media: Media,
 }
 
+/// Puts all that players need to begin: the manifests, and the poster. The outputs that the manifests promise are then to be
+/// written by [`write_promised`].
+///
+/// # Errors
+/// A film that isn't the announced one, or trouble with S3.
+pub(crate) async fn promise_outputs(
+    buckets: &Buckets,
+    content: &Content,
+    original: &Original,
+    plan: &Plan,
+    store: &ObjectStore,
+) -> Result<Outcome, MediaError> {
+    let digest = verified_digest(content, None)?;
+    let poster = async {
+        let poster = plan.poster(&original.source, &media::NoDecoder).await?;
+        let has_poster = poster.is_some();
+        if let Some(poster) = poster {
+            put_poster(buckets, content.content_id, poster).await?;
+        }
+        Ok::<_, MediaError>(has_poster)
+    };
+    let (has_poster, ()) = try_join(poster, put_manifests(plan, store)).await?;
+    Ok(Outcome { digest, media: describe(&original.movie, Streaming::Adaptive, has_poster) })
+}
+
+/// Writes the outputs that were promised, in one pass over the original.
+///
+/// # Errors
+/// Trouble with S3.
+pub(crate) async fn write_promised(
+    original: &Original,
+    plan: &Plan,
+    store: &ObjectStore,
+) -> Result<(), MediaError> {
+    media::package(&original.source, plan, store, &Options::default()).await.map(drop)
+}
+
 /// Makes a content's outputs, in one pass over its original.
 ///
 /// # Errors
-/// A film that is no film, or trouble with S3.
+/// A film that can't be watched, or trouble with S3.
 pub(crate) async fn make_outputs(
     buckets: &Buckets,
     content: &Content,
+    original: &Original,
     store: &ObjectStore,
 ) -> Result<Outcome, MediaError> {
-    let source = ObjectSource {
-        s3: buckets.s3.clone(),
-        bucket: buckets.uploads.clone(),
-        key: content.original_key.clone(),
-        etag: content.etag.clone(),
-        size_bytes: content.size_bytes,
-    };
-    let part_size_bytes = PartPlan::for_size(content.size_bytes).map_err(bad)?.part_size_bytes();
-    let movie = media::open(&source).await?;
+    let Original { source, movie, part_size_bytes, .. } = original;
     let (streaming, computed, poster) = match movie.treatment() {
         Treatment::Refuse { reason } => return Err(MediaError::Bad { reason }),
         Treatment::Progressive { reason } => {
             tracing::info!(content_id = %content.content_id, reason, "kept as it is");
             let computed = match &content.digest {
                 Some(_) => None,
-                None => Some(media::content_digest(&source, part_size_bytes, DIGEST_WINDOW_BYTES).await?),
+                None => Some(media::content_digest(source, *part_size_bytes, DIGEST_WINDOW_BYTES).await?),
             };
             (Streaming::Progressive, computed, None)
         }
         Treatment::Package(plan) => {
-            let digest_part_size = content.digest.is_none().then_some(part_size_bytes);
-            let poster = plan.poster(&source, &media::NoDecoder).await?;
-            let packaged = write_outputs(&source, &plan, store, digest_part_size).await?;
+            let poster = plan.poster(source, &media::NoDecoder).await?;
+            put_manifests(&plan, store).await?;
+            let digest_part_size = content.digest.is_none().then_some(*part_size_bytes);
+            let options = Options { digest_part_size, ..Options::default() };
+            let packaged = media::package(source, &plan, store, &options).await?;
             (Streaming::Adaptive, packaged.digest, poster)
         }
     };
+    let digest = verified_digest(content, computed)?;
+    let has_poster = poster.is_some();
+    if let Some(poster) = poster {
+        put_poster(buckets, content.content_id, poster).await?;
+    }
+    Ok(Outcome { digest, media: describe(movie, streaming, has_poster) })
+}
+
+/// The content's digest, by S3 or as computed, which has to be the announced one.
+fn verified_digest(content: &Content, computed: Option<String>) -> Result<ContentDigest, MediaError> {
     let digest = match (&content.digest, computed) {
         (Some(verified), _) => verified.clone(),
         (None, computed) => computed.unwrap_or_default().parse().map_err(std::io::Error::other)?,
@@ -69,27 +150,16 @@ pub(crate) async fn make_outputs(
     if content.announced_digest.as_ref().is_some_and(|announced| *announced != digest) {
         return Err(bad(DIFFERENT_DIGEST));
     }
-    let has_poster = poster.is_some();
-    if let Some(poster) = poster {
-        put_poster(buckets, content.content_id, poster).await?;
-    }
-    Ok(Outcome { digest, media: describe(&movie, streaming, has_poster) })
+    Ok(digest)
 }
 
-/// The manifests first, because they are final before a byte of media is read, and then the bytes.
-async fn write_outputs(
-    source: &ObjectSource,
-    plan: &Plan,
-    store: &ObjectStore,
-    digest_part_size: Option<u64>,
-) -> Result<media::Packaged, MediaError> {
+/// They are final before a byte of media is read.
+async fn put_manifests(plan: &Plan, store: &ObjectStore) -> Result<(), MediaError> {
     let manifests = plan.manifests().into_iter();
-    try_join_all(
-        manifests.map(async |manifest| store.put(&manifest.name, manifest.content_type, manifest.body).await),
-    )
-    .await?;
-    let options = Options { digest_part_size, ..Options::default() };
-    media::package(source, plan, store, &options).await
+    let puts =
+        manifests.map(async |manifest| store.put(&manifest.name, manifest.content_type, manifest.body).await);
+    try_join_all(puts).await?;
+    Ok(())
 }
 
 async fn put_poster(buckets: &Buckets, content_id: ContentId, poster: Bytes) -> std::io::Result<()> {
@@ -115,4 +185,38 @@ fn describe(movie: &Movie, streaming: Streaming, has_poster: bool) -> Media {
 
 fn bad(reason: impl ToString) -> MediaError {
     MediaError::Bad { reason: reason.to_string() }
+}
+
+/// Deletes the outputs, what workers left for each other, and the poster of a content that nobody lists.
+pub(crate) async fn delete_outputs(buckets: &Buckets, content_id: ContentId) -> anyhow::Result<()> {
+    for prefix in [content_id.output_prefix(), content_id.pieces_prefix()] {
+        delete_below(buckets, &prefix).await?;
+    }
+    let key = content_id.poster_key();
+    let deletion = buckets.s3.delete_object().bucket(&buckets.media).key(&key);
+    deletion.send().await.with_context(|| format!("deleting {key}"))?;
+    Ok(())
+}
+
+/// Deletes all outputs whose keys begin with the prefix, a thousand at a time.
+async fn delete_below(buckets: &Buckets, prefix: &str) -> anyhow::Result<()> {
+    let (s3, bucket) = (&buckets.s3, &buckets.media);
+    let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.with_context(|| format!("listing {prefix}"))?;
+        let keys = page.contents().iter().filter_map(|object| object.key());
+        let objects =
+            keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>()?;
+        if objects.is_empty() {
+            continue;
+        }
+        let deletion = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
+        let deleted = s3.delete_objects().bucket(bucket).delete(deletion).send().await;
+        let failures =
+            deleted.with_context(|| format!("deleting below {prefix}"))?.errors.unwrap_or_default();
+        if let Some(failure) = failures.first() {
+            anyhow::bail!("S3 did not delete {:?}: {:?}", failure.key(), failure.message());
+        }
+    }
+    Ok(())
 }

@@ -7,15 +7,17 @@ use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
-use library::{Claim, Content, ContentId, ContentState, Finished, Lease, Library, Tables};
-use media::MediaError;
+use library::{Claim, Content, ContentId, ContentState, Finished, Lease, Library, Settled, Tables};
+use media::{MediaError, Plan};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{body, each_message, message_id};
 use crate::clients;
-use crate::heartbeat::{self, Delivery};
+use crate::heartbeat::{self, Delivery, Gone};
 use crate::object_store::ObjectStore;
-use crate::outputs::{Buckets, Outcome, make_outputs};
+use crate::outputs::{
+    Buckets, Original, Outcome, delete_outputs, make_outputs, promise_outputs, write_promised,
+};
 
 /// Short, because it is what a content waits for whose worker was killed; it is renewed while the worker lives.
 const LEASE: Duration = Duration::from_secs(60);
@@ -93,7 +95,7 @@ impl Context {
 /// Handles messages that ask for contents to be packaged, until `deadline`.
 ///
 /// *Poison*, which fails until it is among the dead letters: a message that is no such request. *Retried*, soon and then ever later: every call that
-/// AWS did not answer well, and work that time ran out for. *Done at once*: a content that is past processing, whose
+/// AWS did not answer well, and work that time ran out for. *Done at once*: a content that is past being worked on, whose
 /// consequence is only made sure of, and one that another message's worker holds the lease on, because that message comes
 /// back if its worker fails. What is wrong with the film itself is no error: its uploads say so, and its objects
 /// are removed.
@@ -124,7 +126,8 @@ async fn handle_message(
         Err(error) => Err(error),
         Ok(Claim::Absent) => {
             tracing::info!(%content_id, "the content is gone");
-            Ok(())
+            // With what a worker wrote that didn't know it yet, and died before it did.
+            delete_outputs(&context.buckets, content_id).await
         }
         Ok(Claim::Past(content)) => make_sure(context, &content).await,
         // The queue delivered one message twice, or the worker that had it died: only time can tell.
@@ -159,7 +162,8 @@ async fn make_sure(context: &Context, content: &Content) -> anyhow::Result<()> {
             let reason = content.reason.as_deref().context("it failed without a reason")?;
             context.library.tell_failed(content.content_id, reason).await
         }
-        ContentState::Removing => Ok(()),
+        // Somebody may have written outputs after those that were there had been removed.
+        ContentState::Removing => delete_outputs(&context.buckets, content.content_id).await,
         ContentState::Processing => bail!("it is processing and could not be claimed"),
     }
 }
@@ -180,19 +184,32 @@ async fn work(
     );
     let outcome = tokio::select! {
         outcome = package(context, content, lease, &store) => outcome,
-        lost = heartbeat::keep(contents, content_id, lease, delivery) => match lost {
-            Ok(never) => match never {},
-            Err(error) => Err(error),
-        },
+        stopped = heartbeat::keep(contents, content_id, lease, delivery) => stopped.map(|Gone| Ending::Gone),
         () = tokio::time::sleep_until(stop_at) => Err(anyhow::anyhow!("the function's time ran out")),
     };
-    if outcome.is_err() {
-        store.abort_unfinished().await;
-        // So that the retry needn't wait for the lease; if this fails too, it does wait.
-        let released = contents.release(content_id, lease.token).await;
-        released.unwrap_or_else(|error| tracing::warn!(error = format!("{error:#}"), "the lease stays"));
+    match outcome {
+        Ok(Ending::Done) => Ok(()),
+        Ok(Ending::Gone) => {
+            tracing::info!(%content_id, "nobody lists it any more");
+            store.abort_unfinished().await;
+            delete_outputs(&context.buckets, content_id).await
+        }
+        Err(error) => {
+            store.abort_unfinished().await;
+            // So that the retry needn't wait for the lease; if this fails too, it does wait.
+            let released = contents.release(content_id, lease.token).await;
+            released.unwrap_or_else(|error| tracing::warn!(error = format!("{error:#}"), "the lease stays"));
+            Err(error)
+        }
     }
-    outcome
+}
+
+/// How the work on a content ended.
+enum Ending {
+    /// All that was to be done is done.
+    Done,
+    /// Nobody lists the content any more: what was written for it is to be removed.
+    Gone,
 }
 
 async fn package(
@@ -200,30 +217,83 @@ async fn package(
     content: &Content,
     lease: &Lease,
     store: &ObjectStore,
-) -> anyhow::Result<()> {
-    let library = &context.library;
+) -> anyhow::Result<Ending> {
+    let Context { library, buckets, .. } = context;
     let content_id = content.content_id;
-    let Outcome { digest, media } = match make_outputs(&context.buckets, content, store).await {
-        Ok(outcome) => outcome,
-        Err(MediaError::Bad { reason }) => {
-            tracing::info!(%content_id, reason, "refused");
-            store.abort_unfinished().await;
-            if !library.fail(content, lease.token, &reason).await? {
-                bail!("the lease was lost");
-            }
-            return library.tell_failed(content_id, &reason).await;
-        }
-        Err(MediaError::Io(error)) => return Err(error).context("packaging"),
+    let original = match Original::open(buckets, content).await {
+        Ok(original) => original,
+        Err(error) => return refuse(library, content, lease, store, error).await,
     };
-    let finished = library.finish(content, lease.token, &digest, &media).await?;
-    tracing::info!(%content_id, ?finished, streaming = ?media.streaming, duration_ms = media.duration_ms, "packaged");
+    let promise = original.promise(content);
+    if content.state == ContentState::Ready {
+        // Somebody made the promise and died before it was kept, maybe before anybody heard of it.
+        let plan = promise.context("what was promised can't be made any more")?;
+        library.publish(content).await?;
+        return keep_promise(library, content_id, lease, &original, &plan, store).await;
+    }
+    let outcome = match &promise {
+        Some(plan) => promise_outputs(buckets, content, &original, plan, store).await,
+        None => make_outputs(buckets, content, &original, store).await,
+    };
+    let Outcome { digest, media } = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return refuse(library, content, lease, store, error).await,
+    };
+    let finished = library.finish(content, lease.token, &digest, &media, promise.is_some()).await?;
+    tracing::info!(
+        %content_id, ?finished, promised = promise.is_some(), streaming = ?media.streaming,
+        duration_ms = media.duration_ms, "packaged"
+    );
     match finished {
         Finished::Ready => {
             let ready = Content { state: ContentState::Ready, media: Some(media), ..content.clone() };
-            library.publish(&ready).await
+            library.publish(&ready).await?;
         }
         // The outputs and the original go with the content, whose new state wakes the function that removes it.
-        Finished::Merged => Ok(()),
+        Finished::Merged => return Ok(Ending::Done),
         Finished::Lost => bail!("the lease was lost"),
     }
+    match &promise {
+        Some(plan) => keep_promise(library, content_id, lease, &original, plan, store).await,
+        None => Ok(Ending::Done),
+    }
+}
+
+/// Writes what was promised, and ends the promise.
+async fn keep_promise(
+    library: &Library,
+    content_id: ContentId,
+    lease: &Lease,
+    original: &Original,
+    plan: &Plan,
+    store: &ObjectStore,
+) -> anyhow::Result<Ending> {
+    write_promised(original, plan, store).await.context("writing what was promised")?;
+    match library.contents.keep_promise(content_id, lease.token).await? {
+        Settled::Written => Ok(Ending::Done),
+        Settled::Gone => Ok(Ending::Gone),
+        Settled::Lost => bail!("the lease was lost"),
+    }
+}
+
+/// Tells the publishers of a film that can't be watched why; another error is the caller's.
+async fn refuse(
+    library: &Library,
+    content: &Content,
+    lease: &Lease,
+    store: &ObjectStore,
+    error: MediaError,
+) -> anyhow::Result<Ending> {
+    let content_id = content.content_id;
+    let reason = match error {
+        MediaError::Bad { reason } => reason,
+        MediaError::Io(error) => return Err(error).context("packaging"),
+    };
+    tracing::info!(%content_id, reason, "refused");
+    store.abort_unfinished().await;
+    if !library.fail(content, lease.token, &reason).await? {
+        bail!("the lease was lost");
+    }
+    library.tell_failed(content_id, &reason).await?;
+    Ok(Ending::Done)
 }

@@ -2,13 +2,12 @@
 
 use anyhow::Context as _;
 use aws_config::SdkConfig;
-use aws_sdk_s3::Client as S3;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use cold_start::required_env;
 use library::{ContentId, ContentState, Contents, TaskName};
 use serde::{Deserialize, Serialize};
 
 use crate::clients;
+use crate::outputs::{Buckets, delete_outputs};
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug)]
@@ -39,9 +38,7 @@ impl Environment {
 #[derive(Clone, Debug)]
 pub struct Context {
     contents: Contents,
-    s3: S3,
-    upload_bucket: String,
-    media_bucket: String,
+    buckets: Buckets,
 }
 
 impl Context {
@@ -49,9 +46,11 @@ impl Context {
     pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
         Self {
             contents: Contents::new(clients::dynamodb(sdk), environment.contents_table),
-            s3: clients::s3(sdk),
-            upload_bucket: environment.upload_bucket,
-            media_bucket: environment.media_bucket,
+            buckets: Buckets {
+                s3: clients::s3(sdk),
+                uploads: environment.upload_bucket,
+                media: environment.media_bucket,
+            },
         }
     }
 }
@@ -136,46 +135,15 @@ async fn remove(context: &Context, content_id: &str) -> anyhow::Result<()> {
         }
         Some(_) => {}
     }
-    let Context { s3, upload_bucket, media_bucket, .. } = context;
     // First, so that whoever still works on them learns that it is for nothing.
     for name in TaskName::ALL {
         context.contents.end_task(content_id, name).await?;
     }
-    for prefix in [content_id.output_prefix(), content_id.pieces_prefix()] {
-        delete_outputs(s3, media_bucket, &prefix).await?;
-    }
-    for (bucket, key) in [(media_bucket, content_id.poster_key()), (upload_bucket, content_id.original_key())]
-    {
-        s3.delete_object()
-            .bucket(bucket)
-            .key(&key)
-            .send()
-            .await
-            .with_context(|| format!("deleting {key}"))?;
-    }
+    delete_outputs(&context.buckets, content_id).await?;
+    let key = content_id.original_key();
+    let Buckets { s3, uploads, .. } = &context.buckets;
+    s3.delete_object().bucket(uploads).key(&key).send().await.with_context(|| format!("deleting {key}"))?;
     context.contents.delete(content_id).await?;
     tracing::info!(%content_id, "removed");
-    Ok(())
-}
-
-/// Deletes all objects whose keys begin with the prefix, a thousand at a time.
-async fn delete_outputs(s3: &S3, bucket: &str, prefix: &str) -> anyhow::Result<()> {
-    let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.with_context(|| format!("listing {prefix}"))?;
-        let keys = page.contents().iter().filter_map(|object| object.key());
-        let objects =
-            keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>()?;
-        if objects.is_empty() {
-            continue;
-        }
-        let deletion = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
-        let deleted = s3.delete_objects().bucket(bucket).delete(deletion).send().await;
-        let failures =
-            deleted.with_context(|| format!("deleting below {prefix}"))?.errors.unwrap_or_default();
-        if let Some(failure) = failures.first() {
-            anyhow::bail!("S3 did not delete {:?}: {:?}", failure.key(), failure.message());
-        }
-    }
     Ok(())
 }

@@ -218,7 +218,8 @@ impl Sandbox {
         let originals = self.keys(&self.upload_bucket).await?;
         ensure!(originals == [contents[0].original_key()], "originals: {originals:?}");
         let outputs = self.keys(&self.media_bucket).await?;
-        for name in ["master.m3u8", "manifest.mpd"] {
+        ensure!(!content.promised, "a promise was not kept");
+        for name in ["master.m3u8", "manifest.mpd", "video.mp4", "audio.mp4"] {
             let key = format!("{}{name}", contents[0].output_prefix());
             ensure!(outputs.contains(&key), "{key} is missing: {outputs:?}");
         }

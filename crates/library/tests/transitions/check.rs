@@ -52,6 +52,7 @@ impl World {
             let id = content.content_id;
             assert_eq!(content.state, ContentState::Ready, "no content is left behind");
             assert!(objects.contains(&id.as_upload()), "a content keeps its original");
+            assert!(!content.promised, "every promise is kept");
             let listing = videos.iter().filter(|video| video.content_id == id).count() as u64;
             assert_eq!(content.listings, listing, "listings are counted");
             assert!(listing > 0, "a content that nobody lists is removed");
@@ -65,6 +66,9 @@ impl World {
             let is_pointed_to = |content: &Content| pointer["content_id"] == content.content_id.to_string();
             assert!(contents.iter().any(is_pointed_to), "no digest points to nothing");
         }
+        let with_outputs: BTreeSet<_> = contents.iter().map(|content| content.content_id).collect();
+        let outputs = self.outputs.lock().expect("no panic");
+        assert_eq!(*outputs, with_outputs, "outputs are there for what is ready, and for nothing else");
         let kept: BTreeSet<_> = contents.iter().map(|content| content.content_id.as_upload()).collect();
         let failed = uploads.iter().filter(|upload| upload.state == UploadState::Failed);
         // The claim of a failed upload's object deletes it; here nobody claims after the last removal.

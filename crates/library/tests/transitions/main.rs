@@ -59,7 +59,7 @@ fn deleting_a_video_takes_nothing_from_anybody_else() {
 /// A worker joins an upload to a content and dies before it removes the object; its owner deletes the video; the event comes back.
 #[test]
 fn an_object_whose_video_was_deleted_before_it_was_removed_is_removed_when_its_event_returns() {
-    let given = |owner| Given { owner, bytes: 0, is_verified: true };
+    let given = |owner| Given { owner, bytes: 0, is_verified: true, is_promised: false };
     let dying = Run {
         fates: vec![Fate::Answered, Fate::Answered, Fate::DeathAfter],
         ..Run::undisturbed(Job::Claim, 1)

@@ -12,6 +12,8 @@ pub struct Given {
     pub bytes: u8,
     /// Whether S3 has verified the digest; otherwise packaging computes it.
     pub is_verified: bool,
+    /// Whether it is ready before its outputs are written, which only what S3 has verified can be.
+    pub is_promised: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +56,12 @@ pub struct Scenario {
 /// Mostly the same bytes, and workers that meet: that is where things can go wrong.
 pub fn scenarios(with_deletion: bool) -> impl Strategy<Value = Scenario> {
     let bytes = prop_oneof![4 => Just(0u8), 1 => Just(1u8)];
-    let given = (0u8..3, bytes, prop::bool::weighted(0.7)).prop_map(|(owner, bytes, is_verified)| Given {
+    let kind = (prop::bool::weighted(0.7), prop::bool::weighted(0.7));
+    let given = (0u8..3, bytes, kind).prop_map(|(owner, bytes, (is_verified, is_promised))| Given {
         owner,
         bytes,
         is_verified,
+        is_promised,
     });
     let uploads = prop::collection::vec(given, 1..=4);
     let bad_bytes = prop::option::weighted(0.25, 0u8..2);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use library::{
-    Checksum, Claim, Content, ContentDigest, ContentState, Finished, Lease, Library, Media, Started,
-    StoredObject, Streaming, Timestamp, Upload, UploadId, UploadState, UserId,
+    Checksum, Claim, Content, ContentDigest, ContentId, ContentState, Finished, Lease, Library, Media,
+    Renewal, Settled, Started, StoredObject, Streaming, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
 use crate::memory_dynamodb::{Circumstances, Fate, Shared, under};
@@ -25,6 +25,8 @@ pub struct World {
     pub database: Shared,
     /// The uploads whose objects are in S3.
     pub objects: Mutex<BTreeSet<UploadId>>,
+    /// The contents whose outputs are in S3.
+    pub outputs: Mutex<BTreeSet<ContentId>>,
     events: Queue,
     requests: Queue,
     messages_sent: Mutex<usize>,
@@ -36,6 +38,7 @@ impl World {
         let ids: Vec<_> = scenario.uploads.iter().map(|_| UploadId::new()).collect();
         let world = Self {
             objects: Mutex::new(ids.iter().copied().collect()),
+            outputs: Mutex::default(),
             scenario,
             library,
             ids,
@@ -148,9 +151,13 @@ impl World {
     }
 
     async fn package(&self, index: usize, lease: &Lease) -> anyhow::Result<()> {
-        let (id, bytes) = (self.ids[index], self.scenario.uploads[index].bytes);
-        let library = &self.library;
+        let (id, given) = (self.ids[index], self.scenario.uploads[index]);
+        let (bytes, library) = (given.bytes, &self.library);
         match library.contents.claim(id.as_content(), lease).await? {
+            Claim::Claimed(content) if content.state == ContentState::Ready => {
+                library.publish(&content).await?;
+                self.copy(id.as_content(), lease).await
+            }
             Claim::Claimed(content) => {
                 let has_original = self.objects.lock().expect("no panic").contains(&id);
                 assert!(has_original, "what is packaged has an original");
@@ -160,8 +167,15 @@ impl World {
                     }
                     return library.tell_failed(content.content_id, "bad").await;
                 }
-                match library.finish(&content, lease.token, &digest(bytes), &media()).await? {
-                    Finished::Ready => library.publish(&Content { media: Some(media()), ..content }).await,
+                let promised = given.is_verified && given.is_promised;
+                if !promised {
+                    self.write_outputs(id.as_content(), lease).await?;
+                }
+                match library.finish(&content, lease.token, &digest(bytes), &media(), promised).await? {
+                    Finished::Ready => {
+                        library.publish(&Content { media: Some(media()), ..content }).await?;
+                        if promised { self.copy(id.as_content(), lease).await } else { Ok(()) }
+                    }
                     Finished::Merged => Ok(()),
                     Finished::Lost => bail!("lost"),
                 }
@@ -169,19 +183,57 @@ impl World {
             Claim::Past(content) => match content.state {
                 ContentState::Ready => library.publish(&content).await,
                 ContentState::Failed => library.tell_failed(content.content_id, "bad").await,
-                ContentState::Processing | ContentState::Removing => Ok(()),
+                ContentState::Removing => {
+                    self.remove_outputs(id.as_content());
+                    Ok(())
+                }
+                ContentState::Processing => Ok(()),
             },
             Claim::Busy(content) if content.lease_message_id.as_ref() == Some(&lease.message_id) => {
                 bail!("busy")
             }
-            Claim::Busy(_) | Claim::Absent => Ok(()),
+            Claim::Busy(_) => Ok(()),
+            Claim::Absent => {
+                self.remove_outputs(id.as_content());
+                Ok(())
+            }
         }
+    }
+
+    /// Writes what was promised, and says so. Whoever finds that nobody wants it any more takes it away again.
+    async fn copy(&self, id: ContentId, lease: &Lease) -> anyhow::Result<()> {
+        self.write_outputs(id, lease).await?;
+        match self.library.contents.keep_promise(id, lease.token).await? {
+            Settled::Written => Ok(()),
+            Settled::Lost => bail!("lost"),
+            Settled::Gone => {
+                self.remove_outputs(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// As the real worker: it writes while its lease is renewed, and stops when it is not.
+    async fn write_outputs(&self, id: ContentId, lease: &Lease) -> anyhow::Result<()> {
+        match self.library.contents.renew(id, lease).await? {
+            Renewal::Renewed => {
+                self.outputs.lock().expect("no panic").insert(id);
+            }
+            Renewal::Gone => self.remove_outputs(id),
+            Renewal::Lost | Renewal::Past => bail!("lost"),
+        }
+        Ok(())
+    }
+
+    fn remove_outputs(&self, id: ContentId) {
+        self.outputs.lock().expect("no panic").remove(&id);
     }
 
     async fn remove(&self, index: usize) -> anyhow::Result<()> {
         let id = self.ids[index];
         let content = self.library.contents.get(id.as_content()).await?;
         if content.is_some_and(|content| content.state == ContentState::Removing) {
+            self.remove_outputs(id.as_content());
             self.objects.lock().expect("no panic").remove(&id);
             self.library.contents.delete(id.as_content()).await?;
         }
