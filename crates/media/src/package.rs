@@ -10,8 +10,8 @@ use futures_util::future::{BoxFuture, FutureExt, MaybeDone, maybe_done, ready};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::digest::CompositeDigest;
-use crate::lane::Lane;
-use crate::plan::Inner;
+use crate::lane::{Lane, Portion, equal_parts};
+use crate::plan::{Inner, PlannedTrack};
 use crate::store::Writer;
 use crate::{MediaError, Part, Plan, Source, Store};
 
@@ -75,67 +75,98 @@ pub async fn package<S: Source, T: Store>(
     options: &Options,
 ) -> Result<Packaged, MediaError> {
     let inner = &*plan.inner;
-    let window_bytes = options.window_bytes.max(1);
     let mut writers = Vec::with_capacity(inner.tracks.len());
     for output in plan.outputs() {
         writers.push(store.create(&output.name, output.content_type).await?);
     }
-    let mut lanes: Vec<Lane<'_>> =
-        inner.tracks.iter().map(|planned| Lane::new(planned, inner, options)).collect();
+    let part_bytes = options.part_bytes.max(1) as u64;
+    let lanes = (inner.tracks.iter())
+        .map(|planned| {
+            let size_bytes = planned.size_bytes;
+            let portions = Box::new(equal_parts(size_bytes, part_bytes));
+            Lane::new(planned, 0..size_bytes, portions, slices(planned, inner, part_bytes, options))
+        })
+        .collect();
     let mut digest = options.digest_part_size.map(CompositeDigest::new);
-    {
-        let mut writes =
-            Writes { writers: &writers, running: FuturesUnordered::new(), most: options.parts_in_flight };
-        let mut windows = Windows::new(source, inner, digest.is_some(), options);
-        while let Some((position, bytes)) = windows.next(&mut writes).await? {
-            if let Some(digest) = &mut digest {
-                digest.update(&bytes);
-            }
-            for (index, lane) in lanes.iter_mut().enumerate() {
-                loop {
-                    let behind = lane.take(position, &bytes);
-                    while let Some(part) = lane.full_part() {
-                        writes.start(index, part, &mut windows).await?;
-                    }
-                    // Media that lies before the window is out of order in the file: it is fetched
-                    // for this lane alone.
-                    let Some(behind) = behind else { break };
-                    let end = behind.end.min(behind.start + window_bytes).min(inner.source_bytes);
-                    lane.set_aside(behind.start, source.read(behind.start..end).await?);
-                }
-            }
+    let range = if digest.is_some() { 0..inner.source_bytes } else { inner.media.clone() };
+    let passing = |bytes: &Bytes| {
+        if let Some(digest) = &mut digest {
+            digest.update(bytes);
         }
-        for (index, lane) in lanes.iter_mut().enumerate() {
-            if let Some(part) = lane.last_part()? {
-                writes.start(index, part, &mut windows).await?;
-            }
-        }
-        writes.finish().await?;
-    }
+    };
+    let write = |index: usize, _, part| {
+        let writer: &T::Writer = &writers[index];
+        writer.write_part(part).boxed()
+    };
+    carry(source, inner, range, lanes, options, write, passing).await?;
     for writer in writers {
         writer.finish().await?;
     }
     Ok(Packaged { digest: digest.map(CompositeDigest::finish) })
 }
 
+/// Whether a lane's parts are slices of the windows.
+pub(crate) fn slices(planned: &PlannedTrack, inner: &Inner, part_bytes: u64, options: &Options) -> bool {
+    let media = inner.media.end - inner.media.start;
+    planned.track.tables.bytes / 7 >= media / 8 && part_bytes <= options.window_bytes
+}
+
+/// Carries the lanes' media over, in one pass over `range` of the source; what they need from
+/// elsewhere is fetched for them alone. Answers when everything is written.
+pub(crate) async fn carry<'a, S: Source>(
+    source: &'a S,
+    inner: &'a Inner,
+    range: Range<u64>,
+    mut lanes: Vec<Lane<'a>>,
+    options: &Options,
+    write: impl Fn(usize, Portion, Part) -> BoxFuture<'a, io::Result<()>> + Send,
+    mut passing: impl FnMut(&Bytes) + Send,
+) -> Result<(), MediaError> {
+    let window_bytes = options.window_bytes.max(1);
+    let mut writes = Writes { running: FuturesUnordered::new(), most: options.parts_in_flight.max(1) };
+    let mut windows = Windows::new(source, inner, range, options);
+    loop {
+        let window = windows.next(&mut writes).await?;
+        let is_last = window.is_none();
+        // After the last window come those things that lie behind all of them.
+        let (position, bytes) = window.unwrap_or((inner.source_bytes, Bytes::new()));
+        passing(&bytes);
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            loop {
+                let behind = lane.take(position, &bytes);
+                while let Some((portion, part)) = lane.full_part() {
+                    writes.start(write(index, portion, part), &mut windows).await?;
+                }
+                // Media that lies before the window is out of order in the file: it is fetched
+                // for this lane alone.
+                let Some(behind) = behind else { break };
+                let end = behind.end.min(behind.start + window_bytes).min(inner.source_bytes);
+                lane.set_aside(behind.start, source.read(behind.start..end).await?);
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    lanes.iter().try_for_each(Lane::expect_complete)?;
+    Ok(writes.finish().await?)
+}
+
 /// Parts on their way, over all outputs.
-struct Writes<'a, W> {
-    writers: &'a [W],
+struct Writes<'a> {
     running: FuturesUnordered<BoxFuture<'a, io::Result<()>>>,
     most: usize,
 }
 
-impl<'a, W: Writer> Writes<'a, W> {
+impl<'a> Writes<'a> {
     /// Starts to write a part, once there are few enough in flight. Reads go on meanwhile.
     async fn start<S: Source>(
         &mut self,
-        index: usize,
-        part: Part,
+        write: BoxFuture<'a, io::Result<()>>,
         windows: &mut Windows<'_, S>,
     ) -> io::Result<()> {
-        let writers = self.writers;
-        self.running.push(writers[index].write_part(part).boxed());
-        let most = self.most.max(1);
+        self.running.push(write);
+        let most = self.most;
         poll_fn(|context| {
             windows.poll_reads(context);
             // At least once, so that a part that needs no waiting is written at once.
@@ -185,11 +216,11 @@ struct Window<'a> {
 }
 
 impl<'a, S: Source> Windows<'a, S> {
-    fn new(source: &'a S, inner: &'a Inner, whole: bool, options: &Options) -> Self {
+    fn new(source: &'a S, inner: &'a Inner, range: Range<u64>, options: &Options) -> Self {
         Self {
             source,
             known: &inner.known,
-            rest: if whole { 0..inner.source_bytes } else { inner.media.clone() },
+            rest: range,
             window_bytes: options.window_bytes.max(1),
             most: options.windows_in_flight.max(1),
             asked: VecDeque::new(),
@@ -197,7 +228,7 @@ impl<'a, S: Source> Windows<'a, S> {
     }
 
     /// The next window with its position; `None` at the end. Writes go on meanwhile.
-    async fn next<W: Writer>(&mut self, writes: &mut Writes<'_, W>) -> io::Result<Option<(u64, Bytes)>> {
+    async fn next(&mut self, writes: &mut Writes<'_>) -> io::Result<Option<(u64, Bytes)>> {
         while self.asked.len() < self.most && !self.rest.is_empty() {
             let window = self.ask();
             self.asked.push_back(window);

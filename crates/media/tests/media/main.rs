@@ -11,6 +11,7 @@ mod matroska;
 mod outputs;
 mod probing;
 mod properties;
+mod shares;
 mod sniffing;
 mod sync;
 mod timing;

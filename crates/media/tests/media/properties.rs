@@ -13,7 +13,7 @@ fn run<F: Future>(future: F) -> F::Output {
 
 prop_compose! {
     /// Groups of a key frame and frames that are shown after it.
-    fn video()(
+    pub fn video()(
         groups in prop::collection::vec((1..40_usize, 0..3_i32), 1..12),
         duration in 1..2_000_u32,
         uneven in any::<bool>(),
@@ -34,7 +34,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn audio()(
+    pub fn audio()(
         count in 1..900_usize,
         chunking in prop::collection::vec(1..30_usize, 1..6),
         priming in 0..3_000_i32,
@@ -51,7 +51,7 @@ prop_compose! {
     }
 }
 
-fn interleaving() -> impl Strategy<Value = Interleaving> {
+pub fn interleaving() -> impl Strategy<Value = Interleaving> {
     prop_oneof![Just(Interleaving::Turns), Just(Interleaving::Tracks), Just(Interleaving::Backwards)]
 }
 
