@@ -5,10 +5,11 @@ use std::fmt::Write;
 
 use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag};
 use crate::plan::PlannedTrack;
+use crate::text::PlannedText;
 use crate::{Manifest, TrackKind};
 
 /// The MPD of all tracks.
-pub(crate) fn manifest(tracks: &[PlannedTrack]) -> Manifest {
+pub(crate) fn manifest(tracks: &[PlannedTrack], texts: &[PlannedText]) -> Manifest {
     let length = |planned: &PlannedTrack| planned.seconds(planned.starts.last().copied().unwrap_or(0));
     let duration = tracks.iter().map(length).fold(0.0, f64::max);
     let longest = tracks
@@ -29,8 +30,36 @@ pub(crate) fn manifest(tracks: &[PlannedTrack]) -> Manifest {
         // Writing to a String cannot fail.
         let _ = adaptation_set(&mut text, index, planned);
     }
+    for (index, subtitles) in texts.iter().enumerate() {
+        let _ = subtitle_set(&mut text, tracks.len() + index, subtitles, duration);
+    }
     text.push_str("  </Period>\n</MPD>\n");
     Manifest { name: "manifest.mpd".into(), content_type: "application/dash+xml", body: text.into() }
+}
+
+fn subtitle_set(text: &mut String, index: usize, subtitles: &PlannedText, seconds: f64) -> std::fmt::Result {
+    let language = subtitles.language.as_deref();
+    let language = language.map(|language| format!(" lang=\"{language}\"")).unwrap_or_default();
+    writeln!(
+        text,
+        "    <AdaptationSet id=\"{index}\" contentType=\"text\" mimeType=\"text/vtt\"{language}>"
+    )?;
+    let escaped = subtitles.label.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    writeln!(text, "      <Label>{escaped}</Label>")?;
+    let mut role = |value: &str| {
+        writeln!(text, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{value}\"/>")
+    };
+    role(if subtitles.forced { "forced-subtitle" } else { "subtitle" })?;
+    if subtitles.default {
+        role("main")?;
+    }
+    writeln!(
+        text,
+        "      <Representation id=\"{}\" bandwidth=\"{}\">\n        <BaseURL>{}</BaseURL>\n      </Representation>\n    </AdaptationSet>",
+        subtitles.stem,
+        subtitles.bandwidth(seconds),
+        subtitles.file_name()
+    )
 }
 
 fn adaptation_set(text: &mut String, index: usize, planned: &PlannedTrack) -> std::fmt::Result {

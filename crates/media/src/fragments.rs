@@ -38,21 +38,17 @@ struct TrackFragment {
 impl Fragments {
     /// For the tracks of an index that announces fragments.
     pub(crate) fn new(index: &Index, file_size: u64) -> Self {
-        let collected = |track: &crate::moov::Track| {
-            let given = index.defaults.iter().find(|defaults| defaults.track_id == track.id).copied();
+        let collected = |track_id: u32| {
+            let given = index.defaults.iter().find(|defaults| defaults.track_id == track_id).copied();
             Collected {
-                defaults: given.unwrap_or(TrackDefaults {
-                    track_id: track.id,
-                    duration: 0,
-                    size: 0,
-                    flags: 0,
-                }),
+                defaults: given.unwrap_or(TrackDefaults { track_id, duration: 0, size: 0, flags: 0 }),
                 first_time: None,
                 next_time: 0,
                 tables: TableBuilder::default(),
             }
         };
-        Self { tracks: index.tracks.iter().map(collected).collect(), promised: 0, file_size }
+        let ids = index.tracks.iter().map(|track| track.id).chain(index.texts.iter().map(|text| text.id));
+        Self { tracks: ids.map(collected).collect(), promised: 0, file_size }
     }
 
     /// Takes the body of a `moof` that begins at `position` of the file.
@@ -108,17 +104,19 @@ impl Fragments {
     /// Puts the collected tables into the tracks of the index.
     pub(crate) fn finish(self, index: &mut Index) -> Result<(), MediaError> {
         let file_size = self.file_size;
-        for (track, collected) in index.tracks.iter_mut().zip(self.tracks) {
+        let tracks = index.tracks.iter_mut().map(|track| (&mut track.tables, &mut track.edits));
+        let texts = index.texts.iter_mut().map(|text| (&mut text.tables, &mut text.edits));
+        for ((tables, edits), collected) in tracks.chain(texts).zip(self.tracks) {
             if collected.tables.samples > 0 {
-                if track.tables.samples > 0 {
+                if tables.samples > 0 {
                     return Err(MediaError::bad(
                         "The file keeps its samples partly in an index and partly in fragments, which is not supported.",
                     ));
                 }
                 let first_time = collected.first_time.unwrap_or(0);
-                track.tables = collected.tables.finish(first_time, file_size)?;
+                *tables = collected.tables.finish(first_time, file_size)?;
                 // What the list says of the length was true of the empty movie before the fragments.
-                track.edits.length = None;
+                edits.length = None;
             }
         }
         Ok(())

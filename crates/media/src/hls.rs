@@ -6,21 +6,28 @@ use std::fmt::Write;
 use crate::geometry::rotation;
 use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag, video_range};
 use crate::plan::PlannedTrack;
+use crate::text::PlannedText;
 use crate::{Manifest, TrackKind};
 
 const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
 /// The group of all sound tracks.
 const GROUP: &str = "audio";
+/// The group of all subtitles.
+const SUBTITLES: &str = "subtitles";
 
 /// The master playlist first, then those it names.
-pub(crate) fn playlists(tracks: &[PlannedTrack]) -> Vec<Manifest> {
-    let mut playlists = vec![manifest("master.m3u8".into(), master(tracks))];
+pub(crate) fn playlists(tracks: &[PlannedTrack], texts: &[PlannedText]) -> Vec<Manifest> {
+    let mut playlists = vec![manifest("master.m3u8".into(), master(tracks, texts))];
     for planned in tracks {
         playlists.push(manifest(format!("{}.m3u8", planned.stem), media(planned)));
         if planned.track.kind == TrackKind::Video && planned.independent() {
             playlists.push(manifest(key_frames_name(planned), key_frames(planned)));
         }
     }
+    let length = |planned: &PlannedTrack| planned.seconds(planned.starts.last().copied().unwrap_or(0));
+    let seconds = tracks.iter().map(length).fold(0.0, f64::max);
+    playlists
+        .extend(texts.iter().map(|text| manifest(format!("{}.m3u8", text.stem), subtitles(text, seconds))));
     playlists
 }
 
@@ -32,14 +39,30 @@ fn key_frames_name(planned: &PlannedTrack) -> String {
     format!("{}-iframes.m3u8", planned.stem)
 }
 
-fn master(tracks: &[PlannedTrack]) -> String {
+fn master(tracks: &[PlannedTrack], texts: &[PlannedText]) -> String {
     let mut text = "#EXTM3U\n#EXT-X-VERSION:7\n".to_owned();
     if tracks.iter().all(PlannedTrack::independent) {
         text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
     let (videos, sounds): (Vec<_>, Vec<_>) = tracks.iter().partition(|p| p.track.kind == TrackKind::Video);
+    for subtitles in texts {
+        let yes = |is: bool| if is { "YES" } else { "NO" };
+        let language = subtitles.language.as_deref();
+        let language = language.map(|language| format!(",LANGUAGE=\"{language}\"")).unwrap_or_default();
+        line(
+            &mut text,
+            format_args!(
+                "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"{SUBTITLES}\",NAME=\"{}\"{language},DEFAULT={},AUTOSELECT=YES,FORCED={},URI=\"{}.m3u8\"",
+                subtitles.label,
+                yes(subtitles.default),
+                yes(subtitles.forced),
+                subtitles.stem
+            ),
+        );
+    }
+    let texts = !texts.is_empty();
     let Some(video) = videos.first() else {
-        sounds.iter().for_each(|sound| stream(&mut text, sound, &[]));
+        sounds.iter().for_each(|sound| stream(&mut text, sound, &[], texts));
         return text;
     };
     for (index, sound) in sounds.iter().enumerate() {
@@ -60,7 +83,7 @@ fn master(tracks: &[PlannedTrack]) -> String {
             ),
         );
     }
-    stream(&mut text, video, &sounds);
+    stream(&mut text, video, &sounds, texts);
     if video.independent() {
         let (width, height) = shown_size(video);
         line(
@@ -79,7 +102,7 @@ fn master(tracks: &[PlannedTrack]) -> String {
 
 /// One `EXT-X-STREAM-INF` with the playlist that it describes. A client of it fetches the loudest
 /// of the sound tracks at most.
-fn stream(text: &mut String, main: &PlannedTrack, sounds: &[&PlannedTrack]) {
+fn stream(text: &mut String, main: &PlannedTrack, sounds: &[&PlannedTrack], texts: bool) {
     let (mut peak, mut mean) = bandwidth(main);
     let mut codecs = vec![main.codec.name.as_str()];
     if let Some((sound_peak, sound_mean)) = sounds.iter().map(|sound| bandwidth(sound)).max() {
@@ -103,6 +126,9 @@ fn stream(text: &mut String, main: &PlannedTrack, sounds: &[&PlannedTrack]) {
     }
     if !sounds.is_empty() {
         let _ = write!(attributes, ",AUDIO=\"{GROUP}\"");
+    }
+    if texts {
+        let _ = write!(attributes, ",SUBTITLES=\"{SUBTITLES}\"");
     }
     line(text, format_args!("#EXT-X-STREAM-INF:{attributes}\n{}.m3u8", main.stem));
 }
@@ -130,6 +156,15 @@ fn media(planned: &PlannedTrack) -> String {
     }
     text.push_str("#EXT-X-ENDLIST\n");
     text
+}
+
+/// Subtitles are one segment, as long as the film.
+fn subtitles(text: &PlannedText, seconds: f64) -> String {
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:{seconds:.6},\n{}\n#EXT-X-ENDLIST\n",
+        (seconds.round() as u64).max(1),
+        text.file_name()
+    )
 }
 
 fn media_header(planned: &PlannedTrack) -> String {

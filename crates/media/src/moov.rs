@@ -5,6 +5,7 @@ use mp4_atom::{Decode, Mdhd, Mvhd, Tkhd};
 
 use crate::boxes::{BoxBytes, be_u32, be_u64, body_of, boxes, damaged, find};
 use crate::tables::Tables;
+use crate::text::{TextTrack, parse_text_track};
 use crate::{MediaError, TrackKind};
 
 /// More tracks than this is no film.
@@ -47,6 +48,8 @@ pub(crate) struct Index {
     /// Ticks a second of the edits.
     pub(crate) timescale: u32,
     pub(crate) tracks: Vec<Track>,
+    /// Text, but for chapters.
+    pub(crate) texts: Vec<TextTrack>,
     /// Samples are (also) in fragments that follow.
     pub(crate) fragmented: bool,
     /// Defaults of the fragments, by track id: duration, size, flags, description.
@@ -74,7 +77,7 @@ impl Index {
             return Err(MediaError::bad("The file has a compressed index, which is not supported."));
         }
         let mvex = body_of(moov, b"mvex")?;
-        let mut tracks = Vec::new();
+        let (mut tracks, mut texts, mut chapters) = (Vec::new(), Vec::new(), Vec::new());
         for (number, found) in boxes(moov).enumerate() {
             let found = found?;
             if number > 10 * MOST_TRACKS || tracks.len() > MOST_TRACKS {
@@ -82,8 +85,11 @@ impl Index {
             }
             if &found.kind == b"trak" {
                 tracks.extend(parse_track(&found.body, file_size)?);
+                texts.extend(parse_text_track(&found.body, file_size));
+                chapters.extend(chapter_tracks(&found.body));
             }
         }
+        texts.retain(|text: &TextTrack| !chapters.contains(&text.id));
         let mut defaults = Vec::new();
         for found in mvex.iter().flat_map(boxes) {
             let found = found?;
@@ -93,7 +99,7 @@ impl Index {
                 defaults.push(TrackDefaults { track_id, duration, size: field(3), flags: field(4) });
             }
         }
-        Ok(Self { timescale: header.timescale, tracks, fragmented: mvex.is_some(), defaults })
+        Ok(Self { timescale: header.timescale, tracks, texts, fragmented: mvex.is_some(), defaults })
     }
 }
 
@@ -135,13 +141,20 @@ fn parse_track(trak: &Bytes, file_size: u64) -> Result<Option<Track>, MediaError
     }))
 }
 
+/// The tracks that hold the names of this one's chapters.
+fn chapter_tracks(trak: &Bytes) -> Vec<u32> {
+    let tref = body_of(trak, b"tref").ok().flatten();
+    let chap = tref.and_then(|tref| body_of(&tref, b"chap").ok().flatten()).unwrap_or_default();
+    chap.chunks_exact(4).take(MOST_TRACKS).map(|id| be_u32(id, 0)).collect()
+}
+
 /// QuickTime keeps Macintosh language numbers in the same field; those and `und` tell nothing.
-fn language(code: &str) -> Option<String> {
+pub(crate) fn language(code: &str) -> Option<String> {
     let letters = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
     (letters && code != "und").then(|| code.to_owned())
 }
 
-fn parse_edits(elst: &Bytes) -> Edits {
+pub(crate) fn parse_edits(elst: &Bytes) -> Edits {
     let wide = elst.first() == Some(&1);
     let entry_bytes = if wide { 20 } else { 12 };
     let entries = elst.slice(elst.len().min(8)..);

@@ -6,8 +6,9 @@ use crate::matroska::{self, Indexed};
 use crate::moov::Index;
 use crate::plan::Wanted;
 use crate::scan::{HEAD_BYTES, Scanned, scan};
+use crate::text::{Budget, Text, described as described_text};
 use crate::treatment::{by_codecs, treat};
-use crate::{MediaError, Probe, Source, TrackKind, TrackProbe, Treatment, geometry};
+use crate::{MediaError, Probe, Source, SubtitleProbe, TrackKind, TrackProbe, Treatment, geometry};
 
 /// A file whose tables were read and checked.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ pub async fn open<S: Source>(source: &S) -> Result<Movie, MediaError> {
             Movie::from_matroska(container, source, head).await
         }
         Some(container) => Ok(Movie {
-            probe: Probe { container, duration_ms: None, tracks: Vec::new() },
+            probe: Probe { container, duration_ms: None, tracks: Vec::new(), subtitles: Vec::new() },
             treatment: Treatment::Refuse { reason: refusal(container) },
         }),
         None => Err(MediaError::bad("This is not a video file of a kind that we know.")),
@@ -77,9 +78,11 @@ impl Movie {
             |wanted: &Wanted| TrackProbe { duration_ms: None, bit_rate: None, ..probe_track(wanted) };
         if let Some(treatment) = by_codecs(&described, container) {
             let tracks = described.iter().map(untold).collect();
-            return Ok(Self { probe: Probe { container, duration_ms: told_ms, tracks }, treatment });
+            let texts = opened.subtitles().into_iter().map(|probe| (probe, None));
+            let probe = Probe { duration_ms: told_ms, ..Probe::of(container, tracks) };
+            return Ok(Self { probe, treatment }.with_texts(texts.collect()));
         }
-        let Indexed { tracks: indexed, movie_timescale, known } = opened.index().await?;
+        let Indexed { tracks: indexed, movie_timescale, known, texts } = opened.index().await?;
         // Tracks that segments don't carry were not looked for.
         let with_samples = |wanted: &Wanted| indexed.iter().find(|found| found.track.id == wanted.track.id);
         let tracks = described.iter().map(|wanted| match with_samples(wanted) {
@@ -87,7 +90,8 @@ impl Movie {
             None => untold(wanted),
         });
         let probe = Probe::of(container, tracks.collect());
-        Ok(Self { probe, treatment: treat(indexed, container, movie_timescale, source.size_bytes(), known) })
+        let treatment = treat(indexed, container, movie_timescale, source.size_bytes(), known);
+        Ok(Self { probe, treatment }.with_texts(texts))
     }
 
     fn from_index(
@@ -106,7 +110,27 @@ impl Movie {
             }
         }
         let probe = Probe::of(container, described.iter().map(probe_track).collect());
-        Ok(Self { probe, treatment: treat(described, container, movie_timescale, size, known) })
+        let mut budget = Budget::default();
+        let texts = index.texts.iter().map(|track| described_text(track, movie_timescale, &mut budget));
+        let texts = texts.collect();
+        Ok(Self { probe, treatment: treat(described, container, movie_timescale, size, known) }
+            .with_texts(texts))
+    }
+
+    /// Adds the text tracks, of which those with cues go along with the film if it is packaged.
+    fn with_texts(mut self, texts: Vec<(SubtitleProbe, Option<Text>)>) -> Self {
+        let (mut probes, texts): (Vec<_>, Vec<_>) = texts.into_iter().unzip();
+        match &mut self.treatment {
+            Treatment::Package(plan) => *plan = plan.with_texts(texts.into_iter().flatten().collect()),
+            _ => {
+                for probe in &mut probes {
+                    let reason = "The film is not packaged, and its original is played without subtitles.";
+                    probe.left_out.get_or_insert_with(|| reason.to_owned());
+                }
+            }
+        }
+        self.probe.subtitles = probes;
+        self
     }
 }
 

@@ -8,6 +8,7 @@ use crate::codec::Codec;
 use crate::moov::Track;
 use crate::pieces::{Piece, Pieces};
 use crate::segments::{Segment, cut};
+use crate::text::{PlannedText, Text, planned};
 use crate::timing::{Chosen, Timeline, lay_out, open_syncs};
 use crate::{Source, TrackKind, dash, hls, writing};
 
@@ -37,6 +38,8 @@ pub struct Output {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) inner: Arc<Inner>,
+    /// Subtitles, which are no media of their own.
+    pub(crate) texts: Arc<[PlannedText]>,
 }
 
 /// What a plan holds.
@@ -48,6 +51,20 @@ pub(crate) struct Inner {
     pub(crate) source_bytes: u64,
     /// Ranges of the source that were read already, ascending.
     pub(crate) known: Vec<(u64, Bytes)>,
+    /// By how much all tracks were moved on the timeline.
+    moved_ms: i64,
+}
+
+impl Inner {
+    /// A range of the source, from memory where it was read on the way to the index.
+    pub(crate) async fn read<S: Source>(&self, source: &S, range: Range<u64>) -> io::Result<Bytes> {
+        for (start, bytes) in &self.known {
+            if *start <= range.start && range.end <= start + bytes.len() as u64 {
+                return Ok(bytes.slice((range.start - start) as usize..(range.end - start) as usize));
+            }
+        }
+        source.read(range).await
+    }
 }
 
 /// One output: a track on its own.
@@ -124,7 +141,7 @@ impl Plan {
         let chosen: Vec<Chosen<'_>> = (wanted.iter().zip(&open))
             .map(|(wanted, open)| Chosen { track: &wanted.track, silence: wanted.codec.silence, open })
             .collect();
-        let timelines = lay_out(&chosen, movie_timescale)?;
+        let (timelines, moved_ms) = lay_out(&chosen, movie_timescale)?;
         let mut tracks: Vec<PlannedTrack> = Vec::with_capacity(wanted.len());
         for ((wanted, open), timeline) in wanted.into_iter().zip(open).zip(timelines) {
             let before = tracks.iter().filter(|planned| planned.track.kind == wanted.track.kind).count();
@@ -132,7 +149,16 @@ impl Plan {
         }
         let media = tracks.iter().map(|planned| planned.source.clone());
         let media = media.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))?;
-        Some(Self { inner: Arc::new(Inner { tracks, media, source_bytes, known }) })
+        Some(Self {
+            inner: Arc::new(Inner { tracks, media, source_bytes, known, moved_ms }),
+            texts: Arc::new([]),
+        })
+    }
+
+    /// The same plan with subtitles, which keep their place on the timeline.
+    pub(crate) fn with_texts(&self, texts: Vec<Text>) -> Self {
+        let texts = planned(texts, self.inner.moved_ms);
+        Self { inner: self.inner.clone(), texts: texts.into() }
     }
 
     /// The longest segment of pictures that is as long as that because key frames are so far apart.
@@ -147,8 +173,8 @@ impl Plan {
 
     /// The playlists and the MPD, final before any media is read.
     pub fn manifests(&self) -> Vec<Manifest> {
-        let mut manifests = hls::playlists(&self.inner.tracks);
-        manifests.push(dash::manifest(&self.inner.tracks));
+        let mut manifests = hls::playlists(&self.inner.tracks, &self.texts);
+        manifests.push(dash::manifest(&self.inner.tracks, &self.texts));
         manifests
     }
 

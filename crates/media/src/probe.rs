@@ -13,13 +13,16 @@ pub struct Probe {
     pub duration_ms: Option<u64>,
     /// The video and audio tracks, in the file's order.
     pub tracks: Vec<TrackProbe>,
+    /// The text tracks, in the file's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subtitles: Vec<SubtitleProbe>,
 }
 
 impl Probe {
     /// A file is as long as its longest track.
     pub(crate) fn of(container: Container, tracks: Vec<TrackProbe>) -> Self {
         let duration_ms = tracks.iter().filter_map(|track| track.duration_ms).max();
-        Self { container, duration_ms, tracks }
+        Self { container, duration_ms, tracks, subtitles: Vec::new() }
     }
 
     /// The first video track: the one that is shown.
@@ -80,4 +83,24 @@ pub struct TrackProbe {
     /// Mean bits a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bit_rate: Option<u64>,
+}
+
+/// A track of text, or of pictures of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubtitleProbe {
+    /// The file's own code: `tx3g`, `S_TEXT/UTF8`.
+    pub codec: String,
+    /// ISO 639-2, absent when undetermined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// What its author calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// To be shown unless the viewer wants otherwise.
+    pub default: bool,
+    /// Only what those need who understand the language that is spoken.
+    pub forced: bool,
+    /// Why it is left out: a sentence for its publisher. Absent for a track that becomes WebVTT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }

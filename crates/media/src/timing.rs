@@ -88,8 +88,8 @@ impl Entry {
 }
 
 /// Lays the chosen tracks out, in their order. `None` when times are out of all range or a track has
-/// no samples.
-pub(crate) fn lay_out(chosen: &[Chosen<'_>], movie_timescale: u32) -> Option<Vec<Timeline>> {
+/// no samples. Then, by how much all of them were moved, in milliseconds.
+pub(crate) fn lay_out(chosen: &[Chosen<'_>], movie_timescale: u32) -> Option<(Vec<Timeline>, i64)> {
     let mut entries = Vec::with_capacity(chosen.len());
     for chosen in chosen {
         let track = chosen.track;
@@ -112,7 +112,7 @@ pub(crate) fn lay_out(chosen: &[Chosen<'_>], movie_timescale: u32) -> Option<Vec
         }
         timelines.push(timeline(chosen, entry, moved, movie_timescale)?);
     }
-    Some(timelines)
+    Some((timelines, rescale(ticks.into(), timescale, 1000)?))
 }
 
 /// Which sample a track starts with.

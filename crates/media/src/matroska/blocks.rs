@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::boxes::damaged;
 use crate::forward::Forward;
 use crate::matroska::ebml::{Header, LONGEST_HEADER_BYTES, number, signed, unsigned};
+use crate::text::MOST_CUE_BYTES;
 use crate::{MediaError, Source};
 
 const EBML: u32 = 0x1a45_dfa3;
@@ -72,10 +73,12 @@ impl Group {
 }
 
 /// Visits all blocks from a position at which an element begins. Clusters of unknown size end where
-/// the next begins. A recording that breaks off within a block has those before it.
+/// the next begins. A recording that breaks off within a block has those before it. Of the tracks that
+/// `whole` names, blocks are read to their end, if they are no longer than a cue.
 pub(crate) async fn visit<S: Source>(
     reader: &mut Forward<'_, S>,
     mut position: u64,
+    whole: impl Fn(u64) -> bool,
     mut take: impl FnMut(Block) -> Result<(), MediaError>,
 ) -> Result<(), MediaError> {
     let size = reader.size();
@@ -112,7 +115,7 @@ pub(crate) async fn visit<S: Source>(
             }
             SIMPLE_BLOCK | BLOCK if end > size => break,
             SIMPLE_BLOCK | BLOCK => {
-                let block = read_block(reader, body, length, cluster_time).await?;
+                let block = read_block(reader, body, length, cluster_time, &whole).await?;
                 match (&mut group, header.id) {
                     (Some(group), BLOCK) => group.block = block,
                     _ => block.map(&mut take).transpose().map(drop)?,
@@ -141,6 +144,7 @@ async fn read_block<S: Source>(
     start: u64,
     length: u64,
     cluster_time: i64,
+    whole: impl Fn(u64) -> bool,
 ) -> Result<Option<Block>, MediaError> {
     let unreadable = || damaged("one of its blocks is unreadable");
     let mut bytes = reader.bytes(start..start + length.min(PEEK_BYTES)).await?;
@@ -148,7 +152,9 @@ async fn read_block<S: Source>(
     let &[high, low, flags] = bytes.get(number_bytes..number_bytes + 3).ok_or_else(unreadable)? else {
         return Err(unreadable());
     };
-    if flags & 0x06 != 0 {
+    if whole(track) && length <= MOST_CUE_BYTES {
+        bytes = reader.bytes(start..start + length).await?;
+    } else if flags & 0x06 != 0 {
         bytes = reader.bytes(start..start + length.min(LACED_PEEK_BYTES)).await?;
     }
     let frames = &bytes[number_bytes + 3..];

@@ -85,8 +85,6 @@ fn entry(body: &[u8]) -> Option<Entry> {
         _ => return None,
     };
     let audio = child(body, AUDIO).unwrap_or_default();
-    let is_code = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
-    let language = child(body, 0x22_b59c).map(text).filter(is_code).filter(|code| code != "und");
     let flag = |id: u32| number(id).unwrap_or(1) != 0;
     let rate = child(audio, 0xb5).and_then(float).unwrap_or(8000.0);
     Some(Entry {
@@ -95,7 +93,7 @@ fn entry(body: &[u8]) -> Option<Entry> {
         codec_id: child(body, 0x86).map(text)?,
         private: child(body, 0x63a2).unwrap_or_default().to_vec(),
         enabled: flag(0xb9) && flag(0x88),
-        language,
+        language: language(body),
         frame_ns: number(0x23_e383).filter(|&ns| ns > 0),
         delay_ns: number(0x56aa).unwrap_or(0),
         encoding: child(body, 0x6d80).map_or(Encoding::Plain, encoding),
@@ -103,6 +101,12 @@ fn entry(body: &[u8]) -> Option<Entry> {
         sample_rate: if kind == TrackKind::Audio { rate as u32 } else { 0 },
         channels: if kind == TrackKind::Audio { child(audio, 0x9f).map_or(1, unsigned) as u16 } else { 0 },
     })
+}
+
+/// The language of a track from the body of its entry.
+pub(crate) fn language(entry: &[u8]) -> Option<String> {
+    let is_code = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+    child(entry, 0x22_b59c).map(text).filter(is_code).filter(|code| code != "und")
 }
 
 fn encoding(encodings: &[u8]) -> Encoding {

@@ -6,6 +6,7 @@ mod clock;
 mod ebml;
 mod entries;
 mod head;
+mod text;
 mod vp9;
 
 use std::collections::BTreeMap;
@@ -22,10 +23,12 @@ use crate::matroska::clock::{SoundClock, picture_times, ticks_of};
 use crate::matroska::ebml::{Header, LONGEST_HEADER_BYTES};
 use crate::matroska::entries::{describe, opus_samples, sound_clock};
 use crate::matroska::head::{Entry, duration_ms, entries, tick_ns};
+use crate::matroska::text::{FoundText, TextEntry, text_entries};
 use crate::moov::{Edits, Track};
 use crate::plan::Wanted;
 use crate::tables::Tables;
-use crate::{MediaError, Source, TrackKind};
+use crate::text::{Budget, Text};
+use crate::{MediaError, Source, SubtitleProbe, TrackKind};
 
 const INFO: u32 = 0x1549_a966;
 const TRACKS: u32 = 0x1654_ae6b;
@@ -47,6 +50,7 @@ pub(crate) struct Opened<'a, S> {
     tick_ns: u64,
     pub(crate) duration_ms: Option<u64>,
     entries: Vec<Entry>,
+    texts: Vec<TextEntry>,
 }
 
 /// What was found by going through the blocks.
@@ -55,6 +59,8 @@ pub(crate) struct Indexed {
     pub(crate) movie_timescale: u32,
     /// Ranges that need not be read again, ascending.
     pub(crate) known: Vec<(u64, Bytes)>,
+    /// All text tracks, with their cues where they become subtitles.
+    pub(crate) texts: Vec<(SubtitleProbe, Option<Text>)>,
 }
 
 /// Reads what stands before the media. `head` are the first bytes of the file.
@@ -81,7 +87,7 @@ pub(crate) async fn open<S: Source>(source: &S, head: Bytes) -> Result<Opened<'_
                 if header.id == INFO {
                     (tick, duration) = (tick_ns(&body), duration_ms(&body));
                 } else {
-                    tracks = Some(entries(&body));
+                    tracks = Some((entries(&body), text_entries(&body)));
                 }
             }
             _ if header.size_bytes.is_none() => break,
@@ -89,8 +95,8 @@ pub(crate) async fn open<S: Source>(source: &S, head: Bytes) -> Result<Opened<'_
         }
         position = end;
     }
-    let entries = tracks.ok_or_else(|| damaged("its list of tracks is missing"))?;
-    Ok(Opened { reader, media: position, tick_ns: tick, duration_ms: duration, entries })
+    let (entries, texts) = tracks.ok_or_else(|| damaged("its list of tracks is missing"))?;
+    Ok(Opened { reader, media: position, tick_ns: tick, duration_ms: duration, entries, texts })
 }
 
 impl<S: Source> Opened<'_, S> {
@@ -103,12 +109,17 @@ impl<S: Source> Opened<'_, S> {
         self.entries.iter().map(wanted).collect()
     }
 
+    /// The text tracks, without their cues.
+    pub(crate) fn subtitles(&self) -> Vec<SubtitleProbe> {
+        self.texts.iter().map(|entry| entry.probe.clone()).collect()
+    }
+
     /// Goes through all blocks. Tracks that have none, or that segments don't carry, are left out.
     ///
     /// Costs one pass over the file: what is read of it is up to [`Source::read_ahead`]. Memory is
     /// the tables, of 12 bytes a frame and 8 more for pictures.
     pub(crate) async fn index(self) -> Result<Indexed, MediaError> {
-        let Self { mut reader, media, tick_ns, entries, .. } = self;
+        let Self { mut reader, media, tick_ns, entries, texts, .. } = self;
         let size = reader.size();
         let mut found = BTreeMap::new();
         for entry in &entries {
@@ -116,17 +127,30 @@ impl<S: Source> Opened<'_, S> {
                 found.insert(entry.number, Found::new(entry, tick_ns));
             }
         }
+        let mut spoken: BTreeMap<u64, FoundText> =
+            texts.iter().filter_map(|entry| Some((entry.number, FoundText::new(entry)?))).collect();
+        let numbers: Vec<u64> = spoken.keys().copied().collect();
+        let mut budget = Budget::default();
         let mut table_bytes = 0;
-        visit(&mut reader, media, |block| {
-            let Some(track) = found.get_mut(&block.track) else { return Ok(()) };
-            let before = track.size_bytes();
-            track.add(&block);
-            table_bytes += track.size_bytes() - before;
-            if table_bytes > MOST_TABLE_BYTES {
-                return Err(damaged("it has more frames than a film can have"));
-            }
-            Ok(())
-        })
+        visit(
+            &mut reader,
+            media,
+            |track| numbers.contains(&track),
+            |block| {
+                if let Some(text) = spoken.get_mut(&block.track) {
+                    text.add(&block, &mut budget);
+                    return Ok(());
+                }
+                let Some(track) = found.get_mut(&block.track) else { return Ok(()) };
+                let before = track.size_bytes();
+                track.add(&block);
+                table_bytes += track.size_bytes() - before;
+                if table_bytes > MOST_TABLE_BYTES {
+                    return Err(damaged("it has more frames than a film can have"));
+                }
+                Ok(())
+            },
+        )
         .await?;
         found.retain(|_, found| found.tables.samples > 0);
         // The presentation starts with what is shown or heard first.
@@ -137,7 +161,12 @@ impl<S: Source> Opened<'_, S> {
                 tracks.push(found.finish(entry, start, size)?);
             }
         }
-        Ok(Indexed { tracks, movie_timescale: MOVIE_TIMESCALE, known: reader.into_kept() })
+        let texts = texts.into_iter().map(|entry| match spoken.remove(&entry.number) {
+            Some(found) => found.finish(start, tick_ns),
+            None => (entry.probe, None),
+        });
+        let texts = texts.collect();
+        Ok(Indexed { tracks, movie_timescale: MOVIE_TIMESCALE, known: reader.into_kept(), texts })
     }
 }
 

@@ -140,13 +140,7 @@ impl<'a> Pictures<'a> {
 
     /// The bytes of a frame, from memory where they were read on the way to the index.
     pub(super) async fn read<S: Source>(&self, source: &S, frame: &KeyFrame) -> io::Result<Bytes> {
-        let range = frame.range();
-        for (start, bytes) in &self.inner.known {
-            if *start <= range.start && range.end <= start + bytes.len() as u64 {
-                return Ok(bytes.slice((range.start - start) as usize..(range.end - start) as usize));
-            }
-        }
-        source.read(range).await
+        self.inner.read(source, frame.range()).await
     }
 
     /// Has frames decoded elsewhere. Shorter than `frames` where the decoder fails; an error is the

@@ -9,5 +9,9 @@ mod h264;
 mod looks;
 mod poster;
 mod raster;
+mod sprite;
+mod stills;
 
 pub use frames::{Decoder, KeyFrameFilm, NoDecoder};
+pub use sprite::THUMBNAILS;
+pub(crate) use stills::Stills;

@@ -15,6 +15,21 @@ pub(super) struct Raster {
 }
 
 impl Raster {
+    /// One that is black all over.
+    pub(super) fn black(width: usize, height: usize) -> Self {
+        Self { pixels: vec![0; width * height * 3], width, height }
+    }
+
+    /// Puts another picture of no more than the remaining size at a place.
+    pub(super) fn place(&mut self, other: &Raster, x: usize, y: usize) {
+        for (row, pixels) in other.pixels.chunks_exact(other.width * 3).enumerate() {
+            let at = ((y + row) * self.width + x) * 3;
+            if let Some(place) = self.pixels.get_mut(at..at + pixels.len()) {
+                place.copy_from_slice(pixels);
+            }
+        }
+    }
+
     /// A decoded picture in limited-range YCbCr: BT.709 for high definition, BT.601 below, as decoders
     /// assume where a stream does not say. `None` for planes that are shorter than they should be.
     pub(super) fn scaled(picture: &impl YUVSource, width: usize, height: usize) -> Option<Self> {

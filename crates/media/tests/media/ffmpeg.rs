@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use crate::world::Film;
 
-static FFMPEG: LazyLock<PathBuf> = LazyLock::new(ffmpeg);
+pub static FFMPEG: LazyLock<PathBuf> = LazyLock::new(ffmpeg);
 
 /// ffmpeg from `FFMPEG`, the project's own environment, or the path.
 fn ffmpeg() -> PathBuf {
