@@ -73,6 +73,27 @@ impl TableBuilder {
         }
     }
 
+    /// Chunks for samples whose positions and sizes are given: those that lie side by side are one.
+    pub(crate) fn start_chunks(&mut self, samples: impl Iterator<Item = (u64, u32)>) {
+        let mut chunk: Option<(u64, u64, u32)> = None;
+        for (position, size) in samples {
+            match &mut chunk {
+                Some((_, end, count)) if *end == position => {
+                    (*end, *count) = (position + u64::from(size), *count + 1)
+                }
+                chunk => {
+                    if let Some((start, _, count)) = chunk.replace((position, position + u64::from(size), 1))
+                    {
+                        self.start_chunk(start, count);
+                    }
+                }
+            }
+        }
+        if let Some((start, _, count)) = chunk {
+            self.start_chunk(start, count);
+        }
+    }
+
     /// The next sample. Its duration and shift are pushed by the caller.
     pub(crate) fn push(&mut self, size: u32, sync: bool) {
         self.samples = self.samples.saturating_add(1);

@@ -5,6 +5,7 @@ use mp4_atom::{Av1c, Avcc, Decode, Esds, Hvcc, VpcC};
 
 use crate::aac::AacConfig;
 use crate::boxes::{BoxBytes, Kind, be_u16, be_u32, boxes, find, put_box};
+use crate::h264::H264;
 use crate::{MediaError, TrackKind};
 
 /// What browsers do with a codec.
@@ -26,6 +27,12 @@ pub(crate) struct Codec {
     /// What a publisher calls it.
     pub(crate) title: &'static str,
     pub(crate) playable: Playable,
+    /// An encoder understands its samples by `entry`.
+    pub(crate) feeds: bool,
+    /// It streams, but only some browsers show it, or not as it was meant.
+    pub(crate) better_encoded: bool,
+    /// Its pictures may be woven of two fields, so that an encoder has to look.
+    pub(crate) may_be_interlaced: bool,
     /// Its samples are encrypted.
     pub(crate) encrypted: bool,
     /// The sample entry to write: the source's own bytes, unless browsers reject their form.
@@ -88,13 +95,16 @@ fn parse_video(entry: &BoxBytes) -> Result<Codec, MediaError> {
     let config = |kind: &Kind| find(&extensions, kind)?.ok_or_else(|| unreadable("picture"));
     let mut kind = entry.kind;
     let mut avcc = None;
+    let (mut may_be_interlaced, mut better_encoded) = (false, false);
     let (title, playable, name) = match &entry.kind {
         b"avc1" | b"avc2" | b"avc3" | b"avc4" => {
             let found = config(b"avcC")?;
             let parsed = Avcc::decode(&mut &found.whole[..]).map_err(|_| unreadable("picture"))?;
             let name = format!("{}.{}", four_letters(kind), hex(found.body.get(1..4).unwrap_or_default()));
+            let stream = H264::of(&parsed);
             avcc = Some(parsed);
-            ("H.264", Playable::Streamed, name)
+            (may_be_interlaced, better_encoded) = (stream.may_be_interlaced, !stream.plays());
+            (stream.title(), Playable::Streamed, name)
         }
         b"hvc1" | b"hev1" => {
             let found = config(b"hvcC")?;
@@ -117,20 +127,18 @@ fn parse_video(entry: &BoxBytes) -> Result<Codec, MediaError> {
             let vpcc = VpcC::decode(&mut &found.whole[..]).map_err(|_| unreadable("picture"))?;
             ("VP9", Playable::Streamed, vp9_name(&vpcc, width, height))
         }
-        b"mp4v" => ("MPEG-4 Visual", Playable::Nowhere, "mp4v".into()),
-        b"apch" | b"apcn" | b"apcs" | b"apco" | b"ap4h" | b"ap4x" => {
-            ("ProRes", Playable::Nowhere, four_letters(kind))
+        _ => {
+            may_be_interlaced = true;
+            (other_picture(entry, &extensions), Playable::Nowhere, four_letters(kind))
         }
-        b"jpeg" | b"mjpa" | b"mjpb" => ("Motion JPEG", Playable::Nowhere, four_letters(kind)),
-        b"dvh1" | b"dvhe" => ("Dolby Vision", Playable::Nowhere, four_letters(kind)),
-        b"vp08" => ("VP8", Playable::Nowhere, "vp08".into()),
-        b"s263" | b"h263" => ("H.263", Playable::Nowhere, four_letters(kind)),
-        _ => ("an unknown video codec", Playable::Nowhere, four_letters(kind)),
     };
     Ok(Codec {
         name,
         title,
         playable,
+        feeds: !matches!(title, UNKNOWN_PICTURE | "Dolby Vision"),
+        better_encoded,
+        may_be_interlaced,
         encrypted: entry.kind == *b"encv" || is_encrypted(&extensions),
         entry: visual_entry(entry, kind, &extensions),
         width,
@@ -142,6 +150,47 @@ fn parse_video(entry: &BoxBytes) -> Result<Codec, MediaError> {
         avcc,
         silence: None,
     })
+}
+
+const UNKNOWN_PICTURE: &str = "an unknown video codec";
+
+/// What pictures are called that no browser plays.
+fn other_picture(entry: &BoxBytes, extensions: &Bytes) -> &'static str {
+    match &entry.kind {
+        b"mp4v" => match object_type(extensions) {
+            Some(0x60..=0x65) => "MPEG-2",
+            Some(0x6a) => "MPEG-1",
+            _ => "MPEG-4 Visual",
+        },
+        b"m2v1" | b"mp2v" | b"hdv1" | b"hdv2" | b"hdv3" | b"hdv4" | b"hdv5" | b"hdv6" | b"hdv7" | b"hdv8"
+        | b"hdv9" => "MPEG-2",
+        // XDCAM and IMX, by rate and size.
+        [b'x', b'd', b'v', _] | [b'x', b'd', b'5', _] | [b'm', b'x', b'3' | b'4' | b'5', b'n' | b'p'] => {
+            "MPEG-2"
+        }
+        b"apch" | b"apcn" | b"apcs" | b"apco" | b"ap4h" | b"ap4x" => "ProRes",
+        b"jpeg" | b"mjpa" | b"mjpb" | b"MJPG" | b"AVDJ" => "Motion JPEG",
+        b"dvc " | b"dvcp" | b"dvpp" | b"dv5n" | b"dv5p" | b"dvh2" | b"dvh3" | b"dvh5" | b"dvh6" | b"dvhp"
+        | b"dvhq" => "DV",
+        b"AVdn" | b"AVdh" => "DNxHD",
+        b"vc-1" => "VC-1",
+        b"XVID" | b"DIVX" | b"DX50" | b"3IV2" => "MPEG-4 Visual",
+        b"CFHD" => "CineForm",
+        b"FFV1" => "FFV1",
+        b"png " => "PNG",
+        b"SVQ3" | b"SVQ1" => "Sorenson Video",
+        b"2vuy" | b"v210" | b"yuv2" | b"raw " => "uncompressed",
+        b"dvh1" | b"dvhe" => "Dolby Vision",
+        b"vp08" => "VP8",
+        b"s263" | b"h263" => "H.263",
+        _ => UNKNOWN_PICTURE,
+    }
+}
+
+/// The kind of stream that an `esds` describes.
+fn object_type(extensions: &Bytes) -> Option<u8> {
+    let esds = find(extensions, b"esds").ok().flatten()?;
+    Esds::decode(&mut &esds.whole[..]).ok().map(|esds| esds.es_desc.dec_config.object_type_indication)
 }
 
 /// The entry as it is, but for its kind, and without the terminator of QuickTime, at which strict
@@ -187,8 +236,11 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
     let extensions = bytes.slice(extensions.min(bytes.len())..);
     let mut codec = Codec {
         name: four_letters(entry.kind),
-        title: "an unknown audio codec",
+        title: UNKNOWN_SOUND,
         playable: Playable::Nowhere,
+        feeds: false,
+        better_encoded: false,
+        may_be_interlaced: false,
         encrypted: entry.kind == *b"enca" || is_encrypted(&extensions),
         entry: bytes.to_vec(),
         width: 0,
@@ -226,9 +278,31 @@ fn parse_audio(entry: &BoxBytes) -> Result<Codec, MediaError> {
         b"alac" => codec.title = "Apple Lossless",
         b"samr" | b"sawb" => codec.title = "AMR",
         b"apac" => codec.title = "Apple Positional Audio",
+        b"mlpa" => codec.title = "TrueHD",
         _ => {}
     }
+    codec.feeds = !matches!(codec.title, UNKNOWN_SOUND | "Apple Positional Audio");
     Ok(codec)
+}
+
+const UNKNOWN_SOUND: &str = "an unknown audio codec";
+
+/// The bytes of one instant of sound that isn't compressed; `None` for any other.
+pub(crate) fn pcm_frame_bytes(entry: &BoxBytes) -> Option<u32> {
+    let bytes = &entry.whole;
+    let (version, channels, bits) = (be_u16(bytes, 16), u32::from(be_u16(bytes, 24)), be_u16(bytes, 26));
+    let each = match &entry.kind {
+        b"lpcm" if version == 2 => return Some(be_u32(bytes, 64)).filter(|&bytes| bytes > 0),
+        b"sowt" | b"twos" | b"raw " | b"lpcm" | b"ipcm" | b"fpcm" => u32::from(bits.div_ceil(8)),
+        b"ulaw" | b"alaw" => 1,
+        b"in24" => 3,
+        b"in32" | b"fl32" => 4,
+        b"fl64" => 8,
+        _ => return None,
+    };
+    // QuickTime's version 1 tells it outright, and may say that a sample has 16 bits whatever it has.
+    let told = if version == 1 { be_u32(bytes, 44) } else { 0 };
+    Some(if told > 0 { told } else { each.checked_mul(channels)? }).filter(|&bytes| bytes > 0)
 }
 
 fn parse_mp4a(codec: &mut Codec, version: u16, extensions: &Bytes) -> Result<(), MediaError> {

@@ -8,13 +8,14 @@ use crate::plan::PlannedTrack;
 use crate::text::PlannedText;
 use crate::{Manifest, TrackKind};
 
-/// The MPD of all tracks.
-pub(crate) fn manifest(tracks: &[PlannedTrack], texts: &[PlannedText]) -> Manifest {
+/// The MPD of all tracks. Pictures of one codec are one set, which players switch within: their
+/// segments begin at the same times.
+pub(crate) fn manifest(tracks: &[&PlannedTrack], texts: &[PlannedText]) -> Manifest {
     let length = |planned: &PlannedTrack| planned.seconds(planned.starts.last().copied().unwrap_or(0));
-    let duration = tracks.iter().map(length).fold(0.0, f64::max);
+    let duration = tracks.iter().copied().map(length).fold(0.0, f64::max);
     let longest = tracks
         .iter()
-        .flat_map(|planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)))
+        .flat_map(|&planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)))
         .fold(0.0, f64::max);
     let mut text = format!(
         concat!(
@@ -26,12 +27,13 @@ pub(crate) fn manifest(tracks: &[PlannedTrack], texts: &[PlannedText]) -> Manife
         ),
         duration, longest
     );
-    for (index, planned) in tracks.iter().enumerate() {
+    let sets = sets(tracks);
+    for (index, set) in sets.iter().enumerate() {
         // Writing to a String cannot fail.
-        let _ = adaptation_set(&mut text, index, planned);
+        let _ = adaptation_set(&mut text, index, set);
     }
     for (index, subtitles) in texts.iter().enumerate() {
-        let _ = subtitle_set(&mut text, tracks.len() + index, subtitles, duration);
+        let _ = subtitle_set(&mut text, sets.len() + index, subtitles, duration);
     }
     text.push_str("  </Period>\n</MPD>\n");
     Manifest { name: "manifest.mpd".into(), content_type: "application/dash+xml", body: text.into() }
@@ -62,20 +64,48 @@ fn subtitle_set(text: &mut String, index: usize, subtitles: &PlannedText, second
     )
 }
 
-fn adaptation_set(text: &mut String, index: usize, planned: &PlannedTrack) -> std::fmt::Result {
-    let kind = match planned.track.kind {
+/// Tracks that can stand in for each other: pictures of one codec, and each sound on its own.
+fn sets<'a>(tracks: &[&'a PlannedTrack]) -> Vec<Vec<&'a PlannedTrack>> {
+    let mut sets: Vec<Vec<&PlannedTrack>> = Vec::new();
+    for &planned in tracks {
+        let alike = |set: &&mut Vec<&PlannedTrack>| {
+            planned.track.kind == TrackKind::Video
+                && set[0].track.kind == TrackKind::Video
+                && family(set[0]) == family(planned)
+                && set[0].independent() == planned.independent()
+        };
+        match sets.iter_mut().find(alike) {
+            Some(set) => set.push(planned),
+            None => sets.push(vec![planned]),
+        }
+    }
+    sets
+}
+
+/// The codec without its profile and level.
+fn family(planned: &PlannedTrack) -> &str {
+    planned.codec.name.split('.').next().unwrap_or_default()
+}
+
+fn adaptation_set(text: &mut String, index: usize, set: &[&PlannedTrack]) -> std::fmt::Result {
+    let Some(first) = set.first() else { return Ok(()) };
+    let kind = match first.track.kind {
         TrackKind::Video => "video",
         TrackKind::Audio => "audio",
     };
-    let language = planned.track.language.as_deref().map(language_tag);
+    let language = first.track.language.as_deref().map(language_tag);
     let language = language.map(|language| format!(" lang=\"{language}\"")).unwrap_or_default();
     // Players trust this to mean that every segment can be decoded on its own.
-    let entry = if planned.independent() { " startWithSAP=\"1\"" } else { "" };
+    let entry = if first.independent() { " subsegmentStartsWithSAP=\"1\"" } else { "" };
     writeln!(
         text,
-        "    <AdaptationSet id=\"{index}\" contentType=\"{kind}\" mimeType=\"{kind}/mp4\"{language} segmentAlignment=\"true\" subsegmentAlignment=\"true\"{}>",
-        entry.replace("startWithSAP", "subsegmentStartsWithSAP"),
+        "    <AdaptationSet id=\"{index}\" contentType=\"{kind}\" mimeType=\"{kind}/mp4\"{language} segmentAlignment=\"true\" subsegmentAlignment=\"true\"{entry}>",
     )?;
+    set.iter().try_for_each(|planned| representation(text, planned))?;
+    writeln!(text, "    </AdaptationSet>")
+}
+
+fn representation(text: &mut String, planned: &PlannedTrack) -> std::fmt::Result {
     let (peak, _) = bandwidth(planned);
     write!(
         text,
@@ -116,5 +146,5 @@ fn adaptation_set(text: &mut String, index: usize, planned: &PlannedTrack) -> st
         planned.track.timescale
     )?;
     writeln!(text, "          <Initialization range=\"0-{}\"/>", planned.init_bytes - 1)?;
-    writeln!(text, "        </SegmentBase>\n      </Representation>\n    </AdaptationSet>")
+    writeln!(text, "        </SegmentBase>\n      </Representation>")
 }

@@ -1,6 +1,7 @@
 //! HTTP Live Streaming, version 7 (RFC 8216): a master playlist, a playlist for each track whose
 //! segments are byte ranges of its one file, and one of key frames over the same bytes.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use crate::geometry::rotation;
@@ -15,9 +16,14 @@ const GROUP: &str = "audio";
 /// The group of all subtitles.
 const SUBTITLES: &str = "subtitles";
 
-/// The master playlist first, then those it names.
-pub(crate) fn playlists(tracks: &[PlannedTrack], texts: &[PlannedText]) -> Vec<Manifest> {
-    let mut playlists = vec![manifest("master.m3u8".into(), master(tracks, texts))];
+/// Players that have measured nothing yet begin with the first stream of the list. It is the best one
+/// that most lines carry.
+const FIRST_BITS: u64 = 3_000_000;
+
+/// The playlists of all tracks, and the master playlist, which names them, last. Tracks come in the
+/// order in which they are listed, pictures before sound.
+pub(crate) fn playlists(tracks: &[&PlannedTrack], texts: &[PlannedText]) -> Vec<Manifest> {
+    let mut playlists = Vec::with_capacity(2 * tracks.len() + 2);
     for planned in tracks {
         playlists.push(manifest(format!("{}.m3u8", planned.stem), media(planned)));
         if planned.track.kind == TrackKind::Video && planned.independent() {
@@ -25,9 +31,10 @@ pub(crate) fn playlists(tracks: &[PlannedTrack], texts: &[PlannedText]) -> Vec<M
         }
     }
     let length = |planned: &PlannedTrack| planned.seconds(planned.starts.last().copied().unwrap_or(0));
-    let seconds = tracks.iter().map(length).fold(0.0, f64::max);
+    let seconds = tracks.iter().copied().map(length).fold(0.0, f64::max);
     playlists
         .extend(texts.iter().map(|text| manifest(format!("{}.m3u8", text.stem), subtitles(text, seconds))));
+    playlists.push(manifest("master.m3u8".into(), master(tracks, texts)));
     playlists
 }
 
@@ -39,12 +46,11 @@ fn key_frames_name(planned: &PlannedTrack) -> String {
     format!("{}-iframes.m3u8", planned.stem)
 }
 
-fn master(tracks: &[PlannedTrack], texts: &[PlannedText]) -> String {
+fn master(tracks: &[&PlannedTrack], texts: &[PlannedText]) -> String {
     let mut text = "#EXTM3U\n#EXT-X-VERSION:7\n".to_owned();
-    if tracks.iter().all(PlannedTrack::independent) {
+    if tracks.iter().all(|planned| planned.independent()) {
         text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     }
-    let (videos, sounds): (Vec<_>, Vec<_>) = tracks.iter().partition(|p| p.track.kind == TrackKind::Video);
     for subtitles in texts {
         let yes = |is: bool| if is { "YES" } else { "NO" };
         let language = subtitles.language.as_deref();
@@ -61,10 +67,14 @@ fn master(tracks: &[PlannedTrack], texts: &[PlannedText]) -> String {
         );
     }
     let texts = !texts.is_empty();
-    let Some(video) = videos.first() else {
+    let is_picture = |planned: &&PlannedTrack| planned.track.kind == TrackKind::Video;
+    let (mut videos, sounds): (Vec<&PlannedTrack>, Vec<&PlannedTrack>) =
+        tracks.iter().copied().partition(is_picture);
+    if videos.is_empty() {
         sounds.iter().for_each(|sound| stream(&mut text, sound, &[], texts));
         return text;
-    };
+    }
+    videos.sort_by_key(|video| (bandwidth(video).0 > FIRST_BITS, Reverse(bandwidth(video).0)));
     for (index, sound) in sounds.iter().enumerate() {
         let language = sound.track.language.as_deref().map(language_tag);
         let name = match language {
@@ -83,8 +93,8 @@ fn master(tracks: &[PlannedTrack], texts: &[PlannedText]) -> String {
             ),
         );
     }
-    stream(&mut text, video, &sounds, texts);
-    if video.independent() {
+    videos.iter().for_each(|video| stream(&mut text, video, &sounds, texts));
+    for video in videos.iter().filter(|video| video.independent()) {
         let (width, height) = shown_size(video);
         line(
             &mut text,

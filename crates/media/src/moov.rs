@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mp4_atom::{Decode, Mdhd, Mvhd, Tkhd};
 
 use crate::boxes::{BoxBytes, be_u32, be_u64, body_of, boxes, damaged, find};
+use crate::codec::pcm_frame_bytes;
 use crate::tables::Tables;
 use crate::text::{TextTrack, parse_text_track};
 use crate::{MediaError, TrackKind};
@@ -128,6 +129,8 @@ fn parse_track(trak: &Bytes, file_size: u64) -> Result<Option<Track>, MediaError
         Some(edts) => body_of(&edts, b"elst")?.map(|elst| parse_edits(&elst)),
         None => None,
     };
+    let instant_bytes = entries.first().filter(|_| kind == TrackKind::Audio).and_then(pcm_frame_bytes);
+    let tables = Tables::parse(&stbl, file_size, media.timescale, instant_bytes)?;
     Ok(Some(Track {
         id: header.track_id,
         kind,
@@ -137,7 +140,7 @@ fn parse_track(trak: &Bytes, file_size: u64) -> Result<Option<Track>, MediaError
         header,
         entries,
         edits: edits.unwrap_or_default(),
-        tables: Tables::parse(&stbl, file_size)?,
+        tables,
     }))
 }
 

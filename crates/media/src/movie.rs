@@ -1,20 +1,25 @@
 use bytes::Bytes;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Playable};
 use crate::container::{Container, sniff};
+use crate::encoding::{encoding, roles};
 use crate::matroska::{self, Indexed};
 use crate::moov::Index;
-use crate::plan::Wanted;
+use crate::plan::{Role, Wanted};
 use crate::scan::{HEAD_BYTES, Scanned, scan};
 use crate::text::{Budget, Text, described as described_text};
 use crate::treatment::{by_codecs, treat};
-use crate::{MediaError, Probe, Source, SubtitleProbe, TrackKind, TrackProbe, Treatment, geometry};
+use crate::{
+    Becomes, Encoding, MediaError, Plan, Probe, Source, SubtitleProbe, TrackKind, TrackProbe, Treatment,
+    geometry,
+};
 
 /// A file whose tables were read and checked.
 #[derive(Debug, Clone)]
 pub struct Movie {
     probe: Probe,
     treatment: Treatment,
+    encoding: Option<Encoding>,
 }
 
 impl Movie {
@@ -23,9 +28,25 @@ impl Movie {
         self.probe.clone()
     }
 
-    /// What becomes of it. Cheap: a plan is shared, not copied.
+    /// What becomes of it where nothing is encoded. Cheap: a plan is shared, not copied.
     pub fn treatment(&self) -> Treatment {
         self.treatment.clone()
+    }
+
+    /// What an encoder has to do before the film plays; where there is one, this goes before
+    /// [`treatment`](Self::treatment). `None` for films that play without, and for those that an
+    /// encoder can't help either.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.encoding.clone()
+    }
+
+    /// All tracks that play, copied or made anew. `None` when the file isn't streamed at all.
+    pub fn plan(&self) -> Option<Plan> {
+        match (&self.encoding, &self.treatment) {
+            (Some(encoding), _) => Some(encoding.plan.clone()),
+            (None, Treatment::Package(plan)) => Some(plan.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -50,6 +71,7 @@ pub async fn open<S: Source>(source: &S) -> Result<Movie, MediaError> {
         Some(container) => Ok(Movie {
             probe: Probe { container, duration_ms: None, tracks: Vec::new(), subtitles: Vec::new() },
             treatment: Treatment::Refuse { reason: refusal(container) },
+            encoding: None,
         }),
         None => Err(MediaError::bad("This is not a video file of a kind that we know.")),
     }
@@ -74,24 +96,25 @@ impl Movie {
     ) -> Result<Self, MediaError> {
         let opened = matroska::open(source, head).await?;
         let (described, told_ms) = (opened.tracks()?, opened.duration_ms);
-        let untold =
-            |wanted: &Wanted| TrackProbe { duration_ms: None, bit_rate: None, ..probe_track(wanted) };
-        if let Some(treatment) = by_codecs(&described, container) {
-            let tracks = described.iter().map(untold).collect();
+        if roles(&described).is_none()
+            && let Some(treatment) = by_codecs(&described, container)
+        {
+            let becomes = becomes(&described, &treatment);
+            let tracks = described.iter().zip(becomes).map(|(wanted, becomes)| untold(wanted, becomes));
             let texts = opened.subtitles().into_iter().map(|probe| (probe, None));
-            let probe = Probe { duration_ms: told_ms, ..Probe::of(container, tracks) };
-            return Ok(Self { probe, treatment }.with_texts(texts.collect()));
+            let probe = Probe { duration_ms: told_ms, ..Probe::of(container, tracks.collect()) };
+            return Ok(Self { probe, treatment, encoding: None }.with_texts(texts.collect()));
         }
         let Indexed { tracks: indexed, movie_timescale, known, texts } = opened.index().await?;
-        // Tracks that segments don't carry were not looked for.
-        let with_samples = |wanted: &Wanted| indexed.iter().find(|found| found.track.id == wanted.track.id);
-        let tracks = described.iter().map(|wanted| match with_samples(wanted) {
-            Some(found) => probe_track(found),
-            None => untold(wanted),
-        });
-        let probe = Probe::of(container, tracks.collect());
-        let treatment = treat(indexed, container, movie_timescale, source.size_bytes(), known);
-        Ok(Self { probe, treatment }.with_texts(texts))
+        let mut movie = Self::decide(container, &indexed, movie_timescale, source.size_bytes(), known);
+        // Tracks that neither segments nor encoders carry were not looked for.
+        let mut found = indexed.iter().zip(movie.probe.tracks).peekable();
+        let with_samples = |wanted: &Wanted| {
+            let found = found.next_if(|(found, _)| found.track.id == wanted.track.id);
+            found.map_or_else(|| untold(wanted, Becomes::LeftOut), |(_, probe)| probe)
+        };
+        movie.probe = Probe::of(container, described.iter().map(with_samples).collect());
+        Ok(movie.with_texts(texts))
     }
 
     fn from_index(
@@ -106,22 +129,25 @@ impl Movie {
             let used = track.tables.description.unwrap_or(1).max(1) as usize - 1;
             let entry = track.entries.get(used).filter(|_| track.tables.samples > 0);
             if let Some(codec) = entry.map(|entry| Codec::parse(entry, track.kind)).transpose()? {
-                described.push(Wanted { track, codec });
+                described.push(Wanted { track, codec, role: Role::Copied });
             }
         }
-        let probe = Probe::of(container, described.iter().map(probe_track).collect());
         let mut budget = Budget::default();
         let texts = index.texts.iter().map(|track| described_text(track, movie_timescale, &mut budget));
         let texts = texts.collect();
-        Ok(Self { probe, treatment: treat(described, container, movie_timescale, size, known) }
-            .with_texts(texts))
+        Ok(Self::decide(container, &described, movie_timescale, size, known).with_texts(texts))
     }
 
     /// Adds the text tracks, of which those with cues go along with the film if it is packaged.
     fn with_texts(mut self, texts: Vec<(SubtitleProbe, Option<Text>)>) -> Self {
         let (mut probes, texts): (Vec<_>, Vec<_>) = texts.into_iter().unzip();
+        let texts: Vec<Text> = texts.into_iter().flatten().collect();
+        if let Some(encoding) = &mut self.encoding {
+            encoding.plan = encoding.plan.with_texts(texts.clone());
+        }
         match &mut self.treatment {
-            Treatment::Package(plan) => *plan = plan.with_texts(texts.into_iter().flatten().collect()),
+            Treatment::Package(plan) => *plan = plan.with_texts(texts),
+            _ if self.encoding.is_some() => {}
             _ => {
                 for probe in &mut probes {
                     let reason = "The film is not packaged, and its original is played without subtitles.";
@@ -132,10 +158,45 @@ impl Movie {
         self.probe.subtitles = probes;
         self
     }
+
+    /// From the codecs and the tables of all tracks with samples.
+    fn decide(
+        container: Container,
+        tracks: &[Wanted],
+        movie_timescale: u32,
+        size: u64,
+        known: Vec<(u64, Bytes)>,
+    ) -> Self {
+        let encoding = encoding(tracks, movie_timescale, size, &known);
+        let treatment = treat(tracks, container, movie_timescale, size, known);
+        let (encoding, becomes) = match encoding {
+            Some((encoding, becomes)) => (Some(encoding), becomes),
+            None => (None, becomes(tracks, &treatment)),
+        };
+        let tracks = tracks.iter().zip(becomes).map(|(wanted, becomes)| probe_track(wanted, becomes));
+        Self { probe: Probe::of(container, tracks.collect()), treatment, encoding }
+    }
 }
 
-fn probe_track(wanted: &Wanted) -> TrackProbe {
-    let Wanted { track, codec } = wanted;
+/// What becomes of each track where nothing has to be encoded.
+fn becomes(tracks: &[Wanted], treatment: &Treatment) -> Vec<Becomes> {
+    let becomes = |wanted: &Wanted| match treatment {
+        Treatment::Package(plan) if plan.has_track(wanted.track.kind, wanted.track.id) => {
+            if wanted.codec.title == "HEVC" { Becomes::CopiedAndEncoded } else { Becomes::Copied }
+        }
+        Treatment::Progressive { .. } if wanted.codec.playable != Playable::Nowhere => Becomes::Original,
+        _ => Becomes::LeftOut,
+    };
+    tracks.iter().map(becomes).collect()
+}
+
+/// A track whose samples were not looked for.
+fn untold(wanted: &Wanted, becomes: Becomes) -> TrackProbe {
+    TrackProbe { duration_ms: None, bit_rate: None, ..probe_track(wanted, becomes) }
+}
+
+fn probe_track(wanted: &Wanted, becomes: Becomes) -> TrackProbe {
+    let Wanted { track, codec, .. } = wanted;
     let video = track.kind == TrackKind::Video;
     let seconds = track.tables.duration as f64 / f64::from(track.timescale);
     let per_second = |amount: f64| Some(amount / seconds).filter(|rate| rate.is_finite());
@@ -144,6 +205,8 @@ fn probe_track(wanted: &Wanted) -> TrackProbe {
     TrackProbe {
         kind: track.kind,
         codec: codec.name.clone(),
+        title: codec.title.to_owned(),
+        becomes,
         duration_ms: Some((seconds * 1000.0).round() as u64),
         width: video.then_some(width),
         height: video.then_some(height),

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use crate::plan::PlannedTrack;
 use crate::segments::{EntryPoints, Segment};
 use crate::tables::Samples;
-use crate::writing::segment_header;
+use crate::timing::TimedSample;
+use crate::writing::{segment_header, segment_header_bytes};
 
 /// A run of an output's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +33,11 @@ pub(crate) struct Pieces<'a> {
     planned: &'a PlannedTrack,
     header: Option<Bytes>,
     next_segment: usize,
+    end_segment: usize,
     samples: Option<Samples<'a>>,
     samples_left: u32,
+    /// Added to all composition shifts.
+    lift: i32,
     /// The beginning of a run whose end is not known yet.
     run: Option<Range<u64>>,
 }
@@ -42,7 +46,31 @@ impl<'a> Pieces<'a> {
     /// All pieces.
     pub(crate) fn all(planned: &'a PlannedTrack) -> Self {
         let header = Some(planned.header.clone());
-        Self { planned, header, next_segment: 0, samples: None, samples_left: 0, run: None }
+        let end_segment = planned.segments.len();
+        Self {
+            planned,
+            header,
+            next_segment: 0,
+            end_segment,
+            samples: None,
+            samples_left: 0,
+            lift: 0,
+            run: None,
+        }
+    }
+
+    /// Some of the segments, after the header without its index, for a reader that does not understand
+    /// composition shifts below 0: if there are any, all are raised alike.
+    pub(crate) fn of_segments(planned: &'a PlannedTrack, segments: Range<usize>) -> Self {
+        let init = planned.header.slice(..planned.init_bytes as usize);
+        let end_segment = segments.end.min(planned.segments.len());
+        let mut pieces =
+            Self { header: Some(init), next_segment: segments.start, end_segment, ..Self::all(planned) };
+        let chosen = planned.segments.get(segments.start..end_segment).unwrap_or_default();
+        let timed = chosen.iter().flat_map(|segment| planned.timed(segment));
+        let least = timed.map(|timed| timed.shift).min().unwrap_or(0);
+        pieces.lift = least.min(0).saturating_neg();
+        pieces
     }
 
     /// The pieces from the segment that holds `position` on, and where they begin.
@@ -62,13 +90,17 @@ impl<'a> Pieces<'a> {
         let planned = self.planned;
         let Some(start) = &segment.start else { return Piece::Made(silent_segment(planned, segment)) };
         let mut entry_points = EntryPoints::from(&planned.open, start.index());
-        let samples = planned.track.tables.samples_from(start.clone()).take(segment.counted.samples as usize);
-        let timed = samples.filter_map(|sample| planned.timeline.apply(sample));
+        let mut raised = segment.clone();
+        if self.lift > 0 {
+            raised.counted.shifted = true;
+            // Four bytes a sample more at most; a segment that is so near the limit of 2 GiB stays as it is.
+            raised.header_bytes = segment_header_bytes(&raised.counted).unwrap_or(segment.header_bytes);
+        }
         let header = segment_header(
-            segment,
-            timed.map(|timed| {
+            &raised,
+            planned.timed(segment).map(|timed| {
                 let sync = entry_points.contains(&timed);
-                (timed, sync)
+                (TimedSample { shift: timed.shift.saturating_add(self.lift), ..timed }, sync)
             }),
         );
         self.samples = Some(planned.track.tables.samples_from(start.clone()));
@@ -107,7 +139,7 @@ impl Iterator for Pieces<'_> {
         if let Some(run) = self.next_run() {
             return Some(run);
         }
-        let segment = self.planned.segments.get(self.next_segment)?;
+        let segment = self.planned.segments[..self.end_segment].get(self.next_segment)?;
         self.next_segment += 1;
         Some(self.start_segment(segment))
     }

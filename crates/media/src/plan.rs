@@ -9,7 +9,7 @@ use crate::moov::Track;
 use crate::pieces::{Piece, Pieces};
 use crate::segments::{Segment, cut};
 use crate::text::{PlannedText, Text, planned};
-use crate::timing::{Chosen, Timeline, lay_out, open_syncs};
+use crate::timing::{Chosen, TimedSample, Timeline, lay_out, open_syncs};
 use crate::{Source, TrackKind, dash, hls, writing};
 
 /// A small text that players start from.
@@ -46,6 +46,8 @@ pub struct Plan {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) tracks: Vec<PlannedTrack>,
+    /// Tracks that are no outputs but are laid out with them: an encoder reads them.
+    pub(crate) fed: Vec<PlannedTrack>,
     /// Where the media lies in the source, from the first byte that is needed to the last.
     pub(crate) media: Range<u64>,
     pub(crate) source_bytes: u64,
@@ -74,6 +76,8 @@ pub(crate) struct PlannedTrack {
     pub(crate) codec: Codec,
     pub(crate) timeline: Timeline,
     pub(crate) open: Vec<u32>,
+    /// Its place among the tracks of the film: sound that plays by itself comes first.
+    pub(crate) order: usize,
     /// The name of its files, without extension.
     pub(crate) stem: String,
     /// `ftyp`, `moov` and `sidx`.
@@ -111,6 +115,14 @@ impl PlannedTrack {
         self.seconds(self.starts[index + 1] - self.starts[index])
     }
 
+    /// The samples of a segment. Silence has none.
+    pub(crate) fn timed<'a>(&'a self, segment: &'a Segment) -> impl Iterator<Item = TimedSample> + 'a {
+        let start = segment.start.clone();
+        let samples = start.map(|start| self.track.tables.samples_from(start));
+        let samples = samples.into_iter().flatten().take(segment.counted.samples as usize);
+        samples.filter_map(|sample| self.timeline.apply(sample))
+    }
+
     /// Samples that are carried over.
     pub(crate) fn samples(&self) -> u64 {
         self.segments.iter().map(|segment| u64::from(segment.counted.samples)).sum()
@@ -123,9 +135,23 @@ impl PlannedTrack {
 }
 
 /// A track that goes into a plan, with its codec.
+#[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     pub(crate) track: Track,
     pub(crate) codec: Codec,
+    pub(crate) role: Role,
+}
+
+/// What a track is in a plan for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is an output.
+    Copied,
+    /// An encoder reads it.
+    Fed,
+    /// It is what an encoder made of the track of that order, and an output of this name. Its key
+    /// frames stand where segments are to begin.
+    Joined { stem: String, order: usize },
 }
 
 impl Plan {
@@ -142,15 +168,18 @@ impl Plan {
             .map(|(wanted, open)| Chosen { track: &wanted.track, silence: wanted.codec.silence, open })
             .collect();
         let (timelines, moved_ms) = lay_out(&chosen, movie_timescale)?;
-        let mut tracks: Vec<PlannedTrack> = Vec::with_capacity(wanted.len());
-        for ((wanted, open), timeline) in wanted.into_iter().zip(open).zip(timelines) {
-            let before = tracks.iter().filter(|planned| planned.track.kind == wanted.track.kind).count();
-            tracks.push(plan_track(wanted, open, timeline, before)?);
+        let (mut tracks, mut fed) = (Vec::<PlannedTrack>::new(), Vec::<PlannedTrack>::new());
+        for (order, ((wanted, open), timeline)) in wanted.into_iter().zip(open).zip(timelines).enumerate() {
+            let of_kind = |planned: &&PlannedTrack| planned.track.kind == wanted.track.kind;
+            let before = tracks.iter().chain(&fed).filter(of_kind).count();
+            let into = if wanted.role == Role::Fed { &mut fed } else { &mut tracks };
+            into.push(plan_track(wanted, open, timeline, before, order)?);
         }
         let media = tracks.iter().map(|planned| planned.source.clone());
-        let media = media.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))?;
+        let media = media.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end));
+        let media = media.or((!fed.is_empty()).then_some(0..0))?;
         Some(Self {
-            inner: Arc::new(Inner { tracks, media, source_bytes, known, moved_ms }),
+            inner: Arc::new(Inner { tracks, fed, media, source_bytes, known, moved_ms }),
             texts: Arc::new([]),
         })
     }
@@ -164,18 +193,44 @@ impl Plan {
     /// The longest segment of pictures that is as long as that because key frames are so far apart.
     /// Where they are near, but need pictures from before, the original is no easier to seek in.
     pub(crate) fn longest_group_seconds(&self) -> f64 {
-        let videos =
-            self.inner.tracks.iter().filter(|p| p.track.kind == TrackKind::Video && p.open.is_empty());
-        let lengths = videos
-            .flat_map(|planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)));
-        lengths.fold(0.0, f64::max)
+        self.longest_groups_seconds().0
+    }
+
+    /// The longest segments of pictures: of tracks whose key frames are all entry points, and of
+    /// tracks that have others.
+    pub(crate) fn longest_groups_seconds(&self) -> (f64, f64) {
+        let longest = |open: bool| {
+            let tracks = self.inner.tracks.iter().filter(move |planned| planned.open.is_empty() != open);
+            longest_seconds(tracks)
+        };
+        (longest(false), longest(true))
+    }
+
+    /// The longest segment of pictures that an encoder is fed with.
+    pub(crate) fn longest_fed_seconds(&self) -> f64 {
+        longest_seconds(self.inner.fed.iter())
     }
 
     /// The playlists and the MPD, final before any media is read.
     pub fn manifests(&self) -> Vec<Manifest> {
-        let mut manifests = hls::playlists(&self.inner.tracks, &self.texts);
-        manifests.push(dash::manifest(&self.inner.tracks, &self.texts));
+        self.manifests_with(&[])
+    }
+
+    /// The playlists and the MPD of this plan's outputs and those of others, which were made of the
+    /// same film. The two that a player starts from, `master.m3u8` and `manifest.mpd`, come last:
+    /// written in this order, nothing is named before it is there.
+    pub fn manifests_with(&self, others: &[&Plan]) -> Vec<Manifest> {
+        let plans = std::iter::once(self).chain(others.iter().copied());
+        let mut tracks: Vec<&PlannedTrack> = plans.flat_map(|plan| &plan.inner.tracks).collect();
+        tracks.sort_by_key(|planned| (planned.track.kind == TrackKind::Audio, planned.order));
+        let mut manifests = hls::playlists(&tracks, &self.texts);
+        manifests.push(dash::manifest(&tracks, &self.texts));
         manifests
+    }
+
+    /// Whether a track of the file is an output.
+    pub(crate) fn has_track(&self, kind: TrackKind, id: u32) -> bool {
+        self.inner.tracks.iter().any(|planned| planned.track.kind == kind && planned.track.id == id)
     }
 
     /// The media files, with their exact sizes.
@@ -220,10 +275,24 @@ impl Plan {
     }
 }
 
-fn plan_track(wanted: Wanted, open: Vec<u32>, timeline: Timeline, before: usize) -> Option<PlannedTrack> {
-    let Wanted { track, codec } = wanted;
+fn longest_seconds<'a>(tracks: impl Iterator<Item = &'a PlannedTrack>) -> f64 {
+    let videos = tracks.filter(|planned| planned.track.kind == TrackKind::Video);
+    let lengths =
+        videos.flat_map(|planned| (0..planned.segments.len()).map(|index| planned.segment_seconds(index)));
+    lengths.fold(0.0, f64::max)
+}
+
+fn plan_track(
+    wanted: Wanted,
+    open: Vec<u32>,
+    timeline: Timeline,
+    before: usize,
+    order: usize,
+) -> Option<PlannedTrack> {
+    let Wanted { track, codec, role } = wanted;
     let silent_frame = codec.silence.map_or(0, |silence| silence.frame.len() as u32);
-    let mut segments = cut(&track, &timeline, &open, silent_frame)?;
+    let every_key_frame = matches!(role, Role::Joined { .. }) && track.kind == TrackKind::Video;
+    let mut segments = cut(&track, &timeline, &open, silent_frame, every_key_frame)?;
     let init = writing::init(&track, &codec.entry, timeline.media_time)?;
     let init_bytes = init.len() as u64;
     let mut position = init_bytes + writing::sidx_bytes(segments.len());
@@ -247,7 +316,11 @@ fn plan_track(wanted: Wanted, open: Vec<u32>, timeline: Timeline, before: usize)
         TrackKind::Video => "video",
         TrackKind::Audio => "audio",
     };
-    let stem = if before == 0 { name.to_owned() } else { format!("{name}-{}", before + 1) };
+    let (stem, order) = match role {
+        Role::Joined { stem, order } => (stem, order),
+        _ if before == 0 => (name.to_owned(), order),
+        _ => (format!("{name}-{}", before + 1), order),
+    };
     let kept = track.tables.samples_from(timeline.start.clone());
     let kept = kept
         .take_while(|sample| sample.index < timeline.end_index)
@@ -260,6 +333,7 @@ fn plan_track(wanted: Wanted, open: Vec<u32>, timeline: Timeline, before: usize)
         codec,
         timeline,
         open,
+        order,
         stem,
         init_bytes,
         segments,

@@ -49,6 +49,22 @@ pub enum TrackKind {
     Audio,
 }
 
+/// What is done with a track, so that it plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Becomes {
+    /// It is carried over bit for bit.
+    Copied,
+    /// Browsers don't play it: pictures become H.264, sound becomes AAC.
+    Encoded,
+    /// It is carried over for the browsers that play it, and encoded for the others.
+    CopiedAndEncoded,
+    /// It plays from the original file.
+    Original,
+    /// It is not shown.
+    LeftOut,
+}
+
 /// One track of a file. Fields that the file does not tell, or that its kind has not, are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrackProbe {
@@ -56,6 +72,13 @@ pub struct TrackProbe {
     pub kind: TrackKind,
     /// As in RFC 6381 (`avc1.64001f`), or the file's own code where that has no entry.
     pub codec: String,
+    /// What a publisher calls the codec.
+    pub title: String,
+    /// What is done with it where there is an encoder. Without one, it is [`Movie::treatment`] that
+    /// says what becomes of the file.
+    ///
+    /// [`Movie::treatment`]: crate::Movie::treatment
+    pub becomes: Becomes,
     /// Its own length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,

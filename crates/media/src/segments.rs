@@ -133,13 +133,14 @@ impl<'a> EntryPoints<'a> {
     }
 }
 
-/// Cuts a track at entry points. The segments have no positions yet. `None` when times or sizes
-/// are out of all range.
+/// Cuts a track at entry points: at those that are near the target, or at every one. The segments
+/// have no positions yet. `None` when times or sizes are out of all range.
 pub(crate) fn cut(
     track: &Track,
     timeline: &Timeline,
     open: &[u32],
     silent_frame: u32,
+    every_entry_point: bool,
 ) -> Option<Vec<Segment>> {
     let timescale = u64::from(track.timescale);
     let span = track.tables.duration.max(1);
@@ -158,7 +159,7 @@ pub(crate) fn cut(
         // Half a sample of tolerance: rounded times must not make a segment a group longer.
         let near = timed.time + (u64::from(timed.duration) / 2).min(target / 8);
         match &mut current {
-            Some((_, counted)) if !entry_point || near < next_cut => counted.add(&one),
+            Some((_, counted)) if !entry_point || near < next_cut && !every_entry_point => counted.add(&one),
             _ => {
                 if let Some((start, counted)) = current.replace((start, one)) {
                     segments.push(segment(&segments, Some(start), counted));

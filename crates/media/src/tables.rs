@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::MediaError;
 use crate::boxes::{be_u16, be_u32, be_u64, boxes, damaged};
+use crate::pcm::in_blocks;
 
 /// Ten hours of the shortest audio frames are 15 million samples.
 const MOST_SAMPLES: u32 = 20_000_000;
@@ -107,8 +108,14 @@ pub(crate) struct RawTables {
 }
 
 impl Tables {
-    /// Reads the tables of an `stbl` body and checks them.
-    pub(crate) fn parse(stbl: &Bytes, file_size: u64) -> Result<Self, MediaError> {
+    /// Reads the tables of an `stbl` body and checks them. Where the samples are instants of sound, of
+    /// so many bytes each, the tables are those of blocks of them.
+    pub(crate) fn parse(
+        stbl: &Bytes,
+        file_size: u64,
+        timescale: u32,
+        instant_bytes: Option<u32>,
+    ) -> Result<Self, MediaError> {
         let mut raw = RawTables {
             samples: 0,
             first_time: 0,
@@ -134,7 +141,11 @@ impl Tables {
                 _ => {}
             }
         }
-        Self::check(raw, file_size)
+        let blocks = instant_bytes.map(|bytes| in_blocks(&raw, bytes, timescale, file_size)).transpose()?;
+        match blocks.flatten() {
+            Some(tables) => Ok(tables),
+            None => Self::check(raw, file_size),
+        }
     }
 
     /// Compares the tables with each other and every chunk with the length of the file.

@@ -4,7 +4,7 @@ use crate::codec::Playable;
 use crate::plan::{Plan, Wanted};
 use crate::{Container, TrackKind};
 
-/// What becomes of a file.
+/// What becomes of a file where nothing is encoded.
 #[derive(Debug, Clone)]
 pub enum Treatment {
     /// It is packaged for adaptive streaming.
@@ -77,16 +77,16 @@ fn is_streamed(wanted: &Wanted) -> bool {
 
 /// Decides from the codecs and the tables of all tracks with samples.
 pub(crate) fn treat(
-    described: Vec<Wanted>,
+    described: &[Wanted],
     container: Container,
     movie_timescale: u32,
     source_bytes: u64,
     known: Vec<(u64, Bytes)>,
 ) -> Treatment {
-    if let Some(decided) = by_codecs(&described, container) {
+    if let Some(decided) = by_codecs(described, container) {
         return decided;
     }
-    let streamed = described.into_iter().filter(is_streamed);
+    let streamed = described.iter().filter(|wanted| is_streamed(wanted)).cloned();
     let (videos, mut sounds): (Vec<_>, Vec<_>) =
         streamed.partition(|wanted| wanted.track.kind == TrackKind::Video);
     sounds.sort_by_key(|sound| !sound.track.enabled);

@@ -25,7 +25,7 @@ use crate::matroska::entries::{describe, opus_samples, sound_clock};
 use crate::matroska::head::{Entry, duration_ms, entries, tick_ns};
 use crate::matroska::text::{FoundText, TextEntry, text_entries};
 use crate::moov::{Edits, Track};
-use crate::plan::Wanted;
+use crate::plan::{Role, Wanted};
 use crate::tables::Tables;
 use crate::text::{Budget, Text};
 use crate::{MediaError, Source, SubtitleProbe, TrackKind};
@@ -104,7 +104,7 @@ impl<S: Source> Opened<'_, S> {
     pub(crate) fn tracks(&self) -> Result<Vec<Wanted>, MediaError> {
         let wanted = |entry: &Entry| {
             let tables = TableBuilder::default().finish(0, 0)?;
-            Ok(Wanted { track: track(entry, 1, tables), codec: describe(entry, &[])? })
+            Ok(Wanted { track: track(entry, 1, tables), codec: describe(entry, &[])?, role: Role::Copied })
         };
         self.entries.iter().map(wanted).collect()
     }
@@ -114,7 +114,8 @@ impl<S: Source> Opened<'_, S> {
         self.texts.iter().map(|entry| entry.probe.clone()).collect()
     }
 
-    /// Goes through all blocks. Tracks that have none, or that segments don't carry, are left out.
+    /// Goes through all blocks. Tracks that have none, or that neither segments nor
+    /// encoders carry, are left out.
     ///
     /// Costs one pass over the file: what is read of it is up to [`Source::read_ahead`]. Memory is
     /// the tables, of 12 bytes a frame and 8 more for pictures.
@@ -123,7 +124,8 @@ impl<S: Source> Opened<'_, S> {
         let size = reader.size();
         let mut found = BTreeMap::new();
         for entry in &entries {
-            if describe(entry, &[])?.playable == Playable::Streamed {
+            let codec = describe(entry, &[])?;
+            if codec.playable == Playable::Streamed || codec.feeds {
                 found.insert(entry.number, Found::new(entry, tick_ns));
             }
         }
@@ -281,7 +283,7 @@ impl Found {
             media_time: ticks_of(entry.delay_ns, timescale),
             ..Edits::default()
         };
-        Ok(Wanted { track, codec })
+        Ok(Wanted { track, codec, role: Role::Copied })
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn parse_text_track(trak: &Bytes, file_size: u64) -> Option<TextTrack
     let edits = part(trak, b"edts").and_then(|edts| part(&edts, b"elst"));
     Some(TextTrack {
         id: header.track_id,
-        tables: Tables::parse(&stbl, file_size).ok()?,
+        tables: Tables::parse(&stbl, file_size, 1, None).ok()?,
         edits: edits.map(|elst| parse_edits(&elst)).unwrap_or_default(),
         timescale: Some(media.timescale).filter(|&timescale| timescale > 0)?,
         language: language(&media.language),

@@ -4,6 +4,7 @@ mod conformance;
 mod elementary_streams;
 mod ffmpeg;
 mod film;
+mod find_ffmpeg;
 mod fragments;
 mod hostile;
 mod manifests;
