@@ -84,8 +84,8 @@ fn check_aligned(movie: &Movie, plan: &EncodePlan, made: &media::Plan) -> Result
     let picture = plan.picture(movie)?;
     let mut starts = key_frames(&picture, 0..picture.starts().len() - 1);
     starts.extend(picture.starts().last());
-    let pictures = made.feeds().into_iter().filter(|feed| feed.kind() == media::TrackKind::Video);
-    match pictures.map(|feed| feed.starts() == starts).all(|aligned| aligned) {
+    let mut pictures = made.feeds().into_iter().filter(|feed| feed.kind() == media::TrackKind::Video);
+    match pictures.all(|feed| feed.starts() == starts) {
         true => Ok(()),
         false => Err(EncodeError::encoder("the segments of what was encoded are not where they should be")),
     }
