@@ -77,7 +77,7 @@ impl Cdn {
             upload_bucket: deployment.output("UploadBucket")?.to_owned(),
             media_bucket: deployment.output("MediaBucket")?.to_owned(),
             web_bucket: deployment.output("WebBucket")?.to_owned(),
-            api: Origin::new("the API", api),
+            api: Origin::new("the API", api).told_the_viewers_address(deployment.origin_secret()?),
             relay: relay_url.map(|url| Origin::new("the relay", url)),
             guard: Guard::new(endpoint, deployment.output("MediaKeysTable")?, STACK),
             content_security_policy: headers::content_security_policy(&endpoint.url),

@@ -36,6 +36,16 @@ pub struct Function {
 }
 
 impl Deployment {
+    /// What the CDN proves itself with to the API's functions.
+    ///
+    /// # Errors
+    /// When no function was given it.
+    pub fn origin_secret(&self) -> Result<&str> {
+        let sign_in = self.functions.get("SignIn").context("there is no function SignIn")?;
+        let secret = sign_in.environment.get("ORIGIN_SECRET").context("SignIn has no ORIGIN_SECRET")?;
+        Ok(secret)
+    }
+
     /// Creates the stack or brings it up to date.
     ///
     /// # Errors

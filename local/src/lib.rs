@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod film;
 pub mod live;
 pub mod live_demo;
+pub mod mails;
 pub mod people;
 pub mod port;
 pub mod project;

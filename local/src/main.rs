@@ -11,6 +11,7 @@ use local::demo_world::{self, ADMIN, PUBLISHER, VIEWER};
 use local::deployment::STACK;
 use local::film::{self, DEMO_FILM};
 use local::live::CHANNELS;
+use local::mails::{Mail, mails};
 use local::running::Running;
 use local::{Endpoint, Options, Project, Stack, all_tests, demo, live_demo, redrive, setup};
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,6 +60,8 @@ enum Command {
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(5..=3600))]
         seconds: u64,
     },
+    /// Prints the mails with codes that the service here would have sent.
+    Mails,
     /// Runs all tests: Rust's, the pages' and those in a browser, with stacks of their own.
     Test,
     /// Moves the messages of the dead-letter queues back, once their cause has been removed.
@@ -90,6 +93,7 @@ async fn carry_out(mut arguments: Arguments) -> Result<()> {
             demo(&project, file, site, &email, &password).await
         }
         Some(Command::LiveDemo { seconds }) => live_demo(&project, seconds).await,
+        Some(Command::Mails) => print_mails(&project).await,
         Some(Command::Test) => all_tests::run(&project).await,
         Some(Command::Redrive { stack }) => redrive(&project, stack).await,
     }
@@ -219,6 +223,14 @@ async fn running_or(project: &Project, own: &mut Option<Stack>, options: Options
         stack.create_user_in(account.email, account.password, account.groups).await?;
     }
     Ok(stack.site_url().to_owned())
+}
+
+async fn print_mails(project: &Project) -> Result<()> {
+    let Some(running) = Running::find(project).await else { bail!("Matinee does not run here") };
+    for Mail { to, subject, body_text } in mails(&Endpoint::at(&running.endpoint_url)).await? {
+        eprintln!("  {}: {subject}\n    {body_text}\n", to.join(", "));
+    }
+    Ok(())
 }
 
 async fn redrive(project: &Project, stack: Option<String>) -> Result<()> {

@@ -216,6 +216,7 @@ async fn start(options: Options) -> Result<Stack> {
         // Some of the alarms are sums over several functions, which the local AWS has no arithmetic for.
         ("DeployAlarms", "false"),
         ("DeletionProtection", "false"),
+        ("Registration", "open"),
         ("SiteOrigin", site_url.as_str()),
     ];
     let relay_port = ports.map(|ports| ports.relay.stream.to_string());

@@ -1,5 +1,6 @@
 //! The service as its users meet it, over HTTP, and what must hold behind the API.
 
+mod accounts;
 mod catalog;
 mod contract;
 mod door;

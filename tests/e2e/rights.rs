@@ -12,11 +12,16 @@ use crate::contract::{document, operations};
 /// What nobody, somebody with a forged token, a viewer, another publisher, an admin and the owner are answered.
 struct Row(&'static str, [u16; 6]);
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 24] = [
     //                      nobody forged viewer other admin owner
     Row("sign_in", [401, 401, 401, 401, 401, 401]),
     Row("refresh_session", [401, 401, 401, 401, 401, 401]),
     Row("sign_out", [204, 204, 204, 204, 204, 204]),
+    Row("sign_up", [202, 202, 202, 202, 202, 202]),
+    Row("send_code", [202, 202, 202, 202, 202, 202]),
+    Row("redeem_code", [409, 409, 409, 409, 409, 409]),
+    Row("change_password", [401, 401, 403, 403, 403, 403]),
+    Row("list_sign_ins", [401, 401, 200, 200, 200, 200]),
     Row("get_me", [401, 401, 200, 200, 200, 200]),
     Row("create_upload", [401, 401, 403, 201, 201, 201]),
     Row("list_uploads", [401, 401, 200, 200, 200, 200]),
@@ -33,6 +38,8 @@ const ROWS: [Row; 18] = [
     Row("register_viewer", [401, 401, 403, 403, 200, 200]),
     Row("get_usage", [401, 401, 403, 403, 200, 200]),
     Row("list_channels", [401, 401, 200, 200, 200, 200]),
+    // The last one, although access tokens live on for minutes.
+    Row("sign_out_everywhere", [401, 401, 204, 204, 204, 204]),
 ];
 
 /// An id that nobody else registers.
@@ -50,6 +57,26 @@ async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> 
             let body = json!({"email": email, "password": "Wrong horse 7 battery"});
             person.post("/session", body).await
         }
+        "sign_up" => {
+            let email = format!("new-{}@example.org", uuid::Uuid::now_v7().simple());
+            person.post("/sign-up", json!({"email": email, "password": "Correct horse 7 battery"})).await
+        }
+        "send_code" => {
+            let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
+            person.post("/codes", json!({"email": email})).await
+        }
+        "redeem_code" => {
+            let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
+            let body = json!({"email": email, "code": "123456", "password": "Correct horse 7 battery"});
+            person.post("/codes/redeem", body).await
+        }
+        "change_password" => {
+            let body =
+                json!({"old_password": "Wrong horse 7 battery", "password": "Correct horse 8 battery"});
+            person.post("/me/password", body).await
+        }
+        "list_sign_ins" => person.get("/me/sign-ins").await,
+        "sign_out_everywhere" => person.delete("/sessions").await,
         "refresh_session" => person.post_nothing("/session/refresh").await,
         "sign_out" => person.delete("/session").await,
         "get_me" => person.get("/me").await,

@@ -3,7 +3,7 @@ import './styles/main.css'
 import { render } from 'lit-html'
 import { Problem } from './api/problem'
 import { Router, type Route } from './router'
-import { safeRedirect, signInPath } from './redirect'
+import { isForGuests, safeRedirect, signInPath } from './redirect'
 import { session } from './session'
 import { showHeader } from './views/header'
 import { failure } from './views/notice'
@@ -15,6 +15,10 @@ const routes: Route[] = [
   { path: '/live', title: 'Live', load: () => import('./pages/live') },
   { path: '/upload', title: 'Upload', load: () => import('./pages/upload') },
   { path: '/uploads', title: 'My uploads', load: () => import('./pages/uploads') },
+  { path: '/account', title: 'Account', load: () => import('./pages/account') },
+  { path: '/register', title: 'Register', open: true, load: () => import('./pages/register') },
+  { path: '/confirm', title: 'Enter your code', open: true, load: () => import('./pages/confirm') },
+  { path: '/forgot', title: 'Forgot your password', open: true, load: () => import('./pages/forgot') },
   { path: '/sign-in', title: 'Sign in', open: true, load: () => import('./pages/sign-in') },
 ]
 
@@ -30,7 +34,7 @@ const router = new Router({
   notFound,
   main,
   gate(route, path) {
-    if (route.path === '/sign-in')
+    if (isForGuests(route.path))
       return session.user ? safeRedirect(new URLSearchParams(location.search).get('redirect'), location.origin) : undefined
     return route.open || session.user ? undefined : signInPath(path)
   },
@@ -39,7 +43,7 @@ const router = new Router({
 })
 
 session.addEventListener('ended', () => {
-  if (location.pathname !== '/sign-in') router.go(signInPath(here()))
+  if (!isForGuests(location.pathname)) router.go(signInPath(here()))
 })
 
 // After a deployment the chunks of the old pages are gone: load the new pages, but not again and again.

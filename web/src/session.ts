@@ -4,6 +4,9 @@ import type { operations } from './api/schema.gen'
 type SessionAnswer = operations['sign_in']['responses'][200]['content']['application/json']
 type RefreshAnswer = operations['refresh_session']['responses'][200]['content']['application/json']
 
+/** What begins a session: a sign-in, or a change of password, which ends all sessions before it. */
+export type Beginning = SessionAnswer
+
 export type User = operations['get_me']['responses'][200]['content']['application/json']
 
 /** A token with less than this left is renewed before it is used, so that a request never leaves with a dying one. */
@@ -51,7 +54,8 @@ export class Session extends EventTarget {
     }
   }
 
-  async signIn(email: string, password: string): Promise<void> {
+  /** Answers how this account was signed in to before, if it was. */
+  async signIn(email: string, password: string): Promise<SessionAnswer['previous_sign_in']> {
     const answer = await answerOf<SessionAnswer>(
       await send(
         new Request(new URL('/api/session', location.origin), {
@@ -61,9 +65,23 @@ export class Session extends EventTarget {
         }),
       ),
     )
+    this.begin(answer)
+    return answer.previous_sign_in
+  }
+
+  /** Goes on with a session that has just begun. */
+  begin(answer: Beginning): void {
     this.#keep(answer)
     this.#user = answer.user
     this.#changed()
+  }
+
+  /** Ends all sessions of this account on the server, and this one here. */
+  async signOutEverywhere(): Promise<void> {
+    const response = await this.fetch(new Request(new URL('/api/sessions', location.origin), { method: 'DELETE' }))
+    if (!response.ok) throw await problemOf(response)
+    this.#tabs?.postMessage('signed out')
+    this.#forget()
   }
 
   /** Ends the session on the server and here, and in the other tabs. */
@@ -140,7 +158,7 @@ function withToken(request: Request, token: string): Request {
 }
 
 /** `fetch`, with a dead connection as a `Problem`. An abort stays an abort. */
-async function send(request: Request): Promise<Response> {
+export async function send(request: Request): Promise<Response> {
   try {
     return await fetch(request)
   } catch (error) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { safeRedirect, signInPath } from '../src/redirect'
+import { safeRedirect, signInPath, withRedirect } from '../src/redirect'
 
 const origin = 'https://films.example'
 
@@ -44,4 +44,13 @@ test('the sign-in page never sends back to itself', () => {
 test('the page that asked for signing in is named, with its query', () => {
   expect(signInPath('/watch/7?t=12')).toBe('/sign-in?redirect=%2Fwatch%2F7%3Ft%3D12')
   expect(signInPath('/')).toBe('/sign-in')
+})
+
+test.each(['/sign-in', '/register?redirect=/watch/7', '/confirm', '/forgot'])('a page for guests is no aim: %s', (target) => {
+  expect(safeRedirect(target, origin)).toBe('/')
+})
+
+test('the aim is kept from one page for guests to the next', () => {
+  expect(withRedirect('/register', new URLSearchParams({ redirect: '/watch/7?t=1', x: '2' }))).toBe('/register?redirect=%2Fwatch%2F7%3Ft%3D1')
+  expect(withRedirect('/register', new URLSearchParams())).toBe('/register')
 })

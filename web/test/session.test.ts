@@ -19,6 +19,10 @@ class Server {
     }
     if (request.headers.get('authorization') !== `Bearer token-${this.issued}`)
       return Response.json({ message: 'Unauthorized' }, { status: 401 })
+    if (pathname === '/api/sessions') {
+      this.alive = false
+      return new Response(null, { status: 204 })
+    }
     if (pathname === '/api/me') return Response.json({ id: 'u-1', email: 'p@example.com', roles: ['publisher'] })
     return Response.json({ said: await request.text() })
   }
@@ -113,4 +117,21 @@ test('a dead connection is no end of the session', async () => {
   vi.stubGlobal('fetch', () => Promise.reject(new TypeError('fetch failed')))
   await expect(session.fetch(request())).rejects.toMatchObject({ status: 0, code: 'unreachable' })
   expect(session.user).toBeDefined()
+})
+
+test('signing out everywhere ends this session too', async () => {
+  await session.restore()
+  await session.signOutEverywhere()
+  expect(server.requests).toContain('DELETE /api/sessions')
+  expect(session.user).toBeUndefined()
+  expect(await session.restore()).toBe(false)
+})
+
+test('a session that takes the place of another goes on with its token', async () => {
+  await session.restore()
+  server.issued += 1
+  const user = { id: 'u-1', email: 'p@example.com', roles: ['publisher' as const] }
+  session.begin({ access_token: `token-${server.issued}`, expires_in_seconds: 600, user })
+  expect((await session.fetch(request('hello'))).status).toBe(200)
+  expect(server.count('POST /api/session/refresh')).toBe(1)
 })

@@ -12,6 +12,6 @@ use crate::user_pool::UserPool;
 )]
 pub(crate) async fn get_me(State(users): State<UserPool>, caller: Caller) -> Result<Json<User>, Problem> {
     // An access token outlives its account by minutes.
-    let email = users.email(&caller.user_id).await?.ok_or_else(Problem::unauthenticated)?;
-    Ok(Json(User { id: caller.user_id, email, roles: caller.roles }))
+    let account = users.account(&caller.user_id).await?.ok_or_else(Problem::unauthenticated)?;
+    Ok(Json(User { id: caller.user_id, email: account.email, roles: caller.roles }))
 }

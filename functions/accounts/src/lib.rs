@@ -4,21 +4,32 @@
 //! refresh token lives weeks in a cookie that no script can read and that only the session's own paths receive.
 
 mod attempts;
+mod change_password;
 mod context;
+mod credentials;
 mod get_me;
+mod list_sign_ins;
+mod own_password;
+mod redeem_code;
 mod refresh_cookie;
 mod refresh_session;
+mod send_code;
+mod session;
 mod sign_in;
+mod sign_ins;
 mod sign_out;
+mod sign_out_everywhere;
+mod sign_up;
 mod user;
 mod user_pool;
 
-pub use attempts::AttemptsTable;
-pub use context::Context;
+pub use attempts::{AttemptsTable, OriginSecret};
+pub use context::{Context, Guarded};
+pub use sign_ins::SignInsTable;
 pub use user_pool::UserPool;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use utoipa::OpenApi;
 
 /// The area's routes, below the API's root.
@@ -26,12 +37,29 @@ pub fn router() -> Router<Context> {
     Router::new()
         .route("/session", post(sign_in::sign_in).delete(sign_out::sign_out))
         .route("/session/refresh", post(refresh_session::refresh_session))
+        .route("/sessions", delete(sign_out_everywhere::sign_out_everywhere))
+        .route("/sign-up", post(sign_up::sign_up))
+        .route("/codes", post(send_code::send_code))
+        .route("/codes/redeem", post(redeem_code::redeem_code))
         .route("/me", get(get_me::get_me))
+        .route("/me/password", post(change_password::change_password))
+        .route("/me/sign-ins", get(list_sign_ins::list_sign_ins))
 }
 
 /// The area's part of the API's document.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(sign_in::sign_in, sign_out::sign_out, refresh_session::refresh_session, get_me::get_me))]
+#[openapi(paths(
+    sign_in::sign_in,
+    sign_out::sign_out,
+    refresh_session::refresh_session,
+    sign_out_everywhere::sign_out_everywhere,
+    sign_up::sign_up,
+    send_code::send_code,
+    redeem_code::redeem_code,
+    get_me::get_me,
+    change_password::change_password,
+    list_sign_ins::list_sign_ins,
+))]
 pub struct Document;
 
 #[cfg(test)]

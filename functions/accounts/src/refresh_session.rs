@@ -35,7 +35,9 @@ pub(crate) async fn refresh_session(
 /// Only a refused token takes the cookie away: when Cognito can't be asked, the session may well go on later.
 fn refusal(error: AuthError) -> Problem {
     match error {
-        AuthError::Refused | AuthError::Challenged(_) => RefreshCookie::clear_with(Problem::session_ended()),
+        AuthError::Refused | AuthError::PasswordRefused | AuthError::Challenged(_) => {
+            RefreshCookie::clear_with(Problem::session_ended())
+        }
         AuthError::Throttled => Problem::unavailable("Too many sessions are renewed. Try again in a moment."),
         AuthError::Failed(error) => error.into(),
     }

@@ -1,3 +1,5 @@
+mod registration;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,10 +7,11 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_lc_rs::hmac;
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata as _;
 use aws_sdk_cognitoidentityprovider::operation::admin_initiate_auth::AdminInitiateAuthError;
 use aws_sdk_cognitoidentityprovider::operation::admin_initiate_auth::builders::AdminInitiateAuthFluentBuilder;
 use aws_sdk_cognitoidentityprovider::types::{
-    AuthFlowType, AuthenticationResultType, TimeUnitsType, UserPoolClientType,
+    AuthFlowType, AuthenticationResultType, TimeUnitsType, UserPoolClientType, UserStatusType,
 };
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -50,6 +53,14 @@ pub(crate) struct SignedIn {
     pub cookie_validity: Duration,
 }
 
+/// An account as Cognito knows it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub id: String,
+    pub email: String,
+    is_unconfirmed: bool,
+}
+
 /// Why somebody was not let in.
 #[derive(Debug, Error)]
 pub(crate) enum AuthError {
@@ -59,6 +70,9 @@ pub(crate) enum AuthError {
     /// The password is right, and Cognito wants more than that: this is what.
     #[error("Cognito asks for {0}")]
     Challenged(String),
+    /// The password breaks the pool's rules.
+    #[error("the password was refused")]
+    PasswordRefused,
     /// Cognito is asked too often.
     #[error("Cognito is asked too often")]
     Throttled,
@@ -146,20 +160,31 @@ impl UserPool {
         }
     }
 
-    /// The e-mail of a user; none when the account is gone.
-    pub(crate) async fn email(&self, user_id: &str) -> anyhow::Result<Option<String>> {
-        let found = self.client.admin_get_user().user_pool_id(&self.pool_id).username(user_id).send().await;
-        let attributes = match found {
-            Ok(user) => user.user_attributes.unwrap_or_default(),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_user_not_found_exception()) =>
-            {
-                return Ok(None);
-            }
+    /// The account of this id or e-mail; none when there is none.
+    pub(crate) async fn account(&self, username: &str) -> anyhow::Result<Option<Account>> {
+        let found = self.client.admin_get_user().user_pool_id(&self.pool_id).username(username).send().await;
+        let user = match found {
+            Ok(user) => user,
+            Err(error) if error.code() == Some("UserNotFoundException") => return Ok(None),
             Err(error) => return Err(error).context("reading an account"),
         };
+        let attributes = user.user_attributes.unwrap_or_default();
         let email = attributes.into_iter().find(|attribute| attribute.name == "email");
-        Ok(Some(email.and_then(|email| email.value).context("the account has no e-mail")?))
+        Ok(Some(Account {
+            id: user.username,
+            email: email.and_then(|email| email.value).context("the account has no e-mail")?,
+            is_unconfirmed: user.user_status == Some(UserStatusType::Unconfirmed),
+        }))
+    }
+
+    /// Ends all of an account's sessions: no refresh token is taken from now on. Access tokens run out by themselves, within
+    /// minutes, because the gateway asks nobody about them. An account that is gone has no sessions.
+    pub(crate) async fn end_sessions(&self, username: &str) -> anyhow::Result<()> {
+        let request = self.client.admin_user_global_sign_out();
+        match request.user_pool_id(&self.pool_id).username(username).send().await {
+            Err(error) if error.code() == Some("UserNotFoundException") => Ok(()),
+            other => other.map(drop).context("ending sessions"),
+        }
     }
 
     async fn authenticate(

@@ -46,10 +46,12 @@ struct Answer<'a, D> {
     stack_id: &'a str,
     request_id: &'a str,
     logical_resource_id: &'a str,
+    /// Asterisks are all that consoles and logs of CloudFormation show of the data.
+    no_echo: bool,
     data: D,
 }
 
-/// Answers with the resource's data, or with the reason why there is none, which fails the deployment.
+/// Answers with the resource's data, which nobody is shown, or with the reason why there is none, which fails the deployment.
 pub(crate) async fn answer<D: Default + Serialize>(
     http: &SharedHttpConnector,
     event: &Event,
@@ -67,6 +69,7 @@ pub(crate) async fn answer<D: Default + Serialize>(
         stack_id: &event.stack_id,
         request_id: &event.request_id,
         logical_resource_id: &event.logical_resource_id,
+        no_echo: true,
         data,
     };
     send(http, &event.response_url, serde_json::to_vec(&answer)?).await.context("answering CloudFormation")

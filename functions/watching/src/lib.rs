@@ -3,6 +3,7 @@
 
 mod context;
 pub mod create_media_key;
+pub mod create_origin_secret;
 mod custom_resource;
 pub mod get_usage;
 pub mod list_channels;

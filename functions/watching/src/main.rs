@@ -3,7 +3,10 @@
 use cold_start::{required_env, sdk_config, start_logging};
 use http_api::serve;
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
-use watching::{Context, create_media_key, get_usage, list_channels, register_viewer, rotate_ticket_key};
+use watching::{
+    Context, create_media_key, create_origin_secret, get_usage, list_channels, register_viewer,
+    rotate_ticket_key,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), http_api::Error> {
@@ -13,6 +16,11 @@ async fn main() -> Result<(), http_api::Error> {
         "create_media_key" => {
             let context = &create_media_key::Context::from_env(&sdk)?;
             let answer = |event: LambdaEvent<_>| create_media_key::handle(context, event.payload);
+            lambda_runtime::run(service_fn(answer)).await
+        }
+        "create_origin_secret" => {
+            let context = &create_origin_secret::Context::new()?;
+            let answer = |event: LambdaEvent<_>| create_origin_secret::handle(context, event.payload);
             lambda_runtime::run(service_fn(answer)).await
         }
         "rotate_ticket_key" => {

@@ -19,6 +19,8 @@ const OF_THE_CONNECTION: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-matinee-viewer-address");
+const ORIGIN_SECRET: HeaderName = HeaderName::from_static("x-matinee-origin-secret");
 
 /// Passes requests on to an origin and its answers back, both as they stream: nothing is kept, and whoever hangs up ends the
 /// request behind as well.
@@ -27,13 +29,20 @@ pub struct Origin {
     name: &'static str,
     http: reqwest::Client,
     base: String,
+    secret: Option<HeaderValue>,
 }
 
 impl Origin {
     /// The origin `name` at `base`, which may have a path in front of all others.
     pub fn new(name: &'static str, base: String) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        Self { name, http: http.unwrap_or_default(), base }
+        Self { name, http: http.unwrap_or_default(), base, secret: None }
+    }
+
+    /// The same origin, told where each request comes from, and by the secret that it may believe that.
+    pub fn told_the_viewers_address(mut self, secret: &str) -> Self {
+        self.secret = HeaderValue::from_str(secret).ok();
+        self
     }
 
     /// Its address.
@@ -49,6 +58,11 @@ impl Origin {
         if let Some(ConnectInfo(viewer)) = request.extensions.get::<ConnectInfo<SocketAddr>>()
             && let Ok(viewer) = HeaderValue::from_str(&viewer.ip().to_string())
         {
+            if let Some(secret) = &self.secret {
+                // Whatever the viewer says under these names is written over.
+                headers.insert(VIEWER_ADDRESS, viewer.clone());
+                headers.insert(ORIGIN_SECRET, secret.clone());
+            }
             headers.append(X_FORWARDED_FOR, viewer);
         }
         let sent = self

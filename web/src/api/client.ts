@@ -1,16 +1,20 @@
 import createClient from 'openapi-fetch'
-import { session } from '../session'
+import { send, session } from '../session'
 import { Problem } from './problem'
 import type { operations, paths } from './schema.gen'
 
 /** The API, typed by the checked-in OpenAPI document. Each request carries the session's token. */
 export const api = createClient<paths>({ baseUrl: `${location.origin}/api`, fetch: session.fetch })
 
+/** The same API for what needs no session. */
+export const publicApi = createClient<paths>({ baseUrl: `${location.origin}/api`, fetch: send })
+
 export type Upload = operations['get_upload']['responses'][200]['content']['application/json']
 export type UploadState = Upload['state']
 export type Video = operations['get_video']['responses'][200]['content']['application/json']
 export type Playback = operations['start_playback']['responses'][200]['content']['application/json']
 export type Channel = operations['list_channels']['responses'][200]['content']['application/json']['items'][number]
+export type SignIn = operations['list_sign_ins']['responses'][200]['content']['application/json']['items'][number]
 export type SignedParts = operations['sign_parts']['responses'][200]['content']['application/json']
 
 interface Outcome<Data> {

@@ -21,6 +21,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mails a code: to confirm the e-mail of a new account, or to choose a new password for one that is confirmed.
+         * @description The answer is the same for an e-mail that has no account. Five mails in a quarter of an hour are sent to one e-mail at most.
+         */
+        post: operations["send_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/codes/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms a new account, or resets the password of one, by the code that was mailed. All sessions of the account end.
+         * @description The fifth wrong code within a quarter of an hour locks codes for that e-mail for a quarter of an hour.
+         */
+        post: operations["redeem_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me": {
         parameters: {
             query?: never;
@@ -30,6 +70,43 @@ export interface paths {
         };
         /** Tells who is signed in. */
         get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Changes the caller's password. All their sessions end, and a new one begins here.
+         * @description A wrong old password counts like one at sign-in, so that nobody guesses with a session that they found open.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the attempts to sign in to the caller's account in the last 180 days, newest first. */
+        get: operations["list_sign_ins"];
         put?: never;
         post?: never;
         delete?: never;
@@ -69,7 +146,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs in. The fifth wrong password within a minute locks the account for a minute, the right password included. */
+        /**
+         * Signs in. The fifth wrong password within a minute locks the account for a minute, the right password included.
+         * @description An address has fifty wrong ones in ten minutes, whatever accounts they are for.
+         */
         post: operations["sign_in"];
         /** Signs out: the session ends everywhere, and its cookie is taken away. Without a session there is nothing to do. */
         delete: operations["sign_out"];
@@ -89,6 +169,46 @@ export interface paths {
         put?: never;
         /** Exchanges the session's cookie for a new access token. */
         post: operations["refresh_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Ends all of the caller's sessions, this one included.
+         * @description None of them can be renewed from now on. What was let in for some minutes stays in for what is left of them, ten at most.
+         */
+        delete: operations["sign_out_everywhere"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sign-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Registers an account. It can be used once its e-mail is confirmed by the code that is mailed there: `redeem_code`.
+         * @description The answer is the same for an e-mail that has an account already, whose owner gets a code as well: for choosing a new password.
+         */
+        post: operations["sign_up"];
         delete?: never;
         options?: never;
         head?: never;
@@ -262,6 +382,14 @@ export interface components {
          * @enum {string}
          */
         Checksum: "sha256" | "none";
+        /** @description Who is to get a code. */
+        CodeRequest: {
+            /**
+             * Format: email
+             * @description Spaces around it are dropped.
+             */
+            email: string;
+        };
         /**
          * @description S3's composite SHA-256 of a file that was cut by [`PartPlan`]: `<base64 of the SHA-256 of the parts'
          *     concatenated SHA-256 digests>-<number of parts>`, for a single part too.
@@ -325,6 +453,44 @@ export interface components {
              * @description How many sessions watch it.
              */
             viewers: number;
+        };
+        /** @description What one registers with. */
+        NewAccount: {
+            /**
+             * Format: email
+             * @description Spaces around it are dropped.
+             */
+            email: string;
+            /**
+             * Format: password
+             * @description 5 different characters or more, no space at either end, and not the e-mail.
+             */
+            password: string;
+        };
+        /**
+         * @description What became of it.
+         * @enum {string}
+         */
+        Outcome: "signed-in" | "refused";
+        /** @description One page of a list. */
+        Page_SignIn: {
+            /** @description What is on it, in the list's order. */
+            items: {
+                /**
+                 * @description The network address.
+                 * @example 203.0.113.42
+                 */
+                address?: string;
+                at: components["schemas"]["Timestamp"];
+                /**
+                 * @description As far as the browser tells.
+                 * @example Firefox on Linux
+                 */
+                device: string;
+                outcome: components["schemas"]["Outcome"];
+            }[];
+            /** @description Asks for the page after it; absent on the last one. */
+            next_cursor?: string;
         };
         /** @description One page of a list. */
         Page_Upload: {
@@ -429,6 +595,16 @@ export interface components {
             /** @description Standard base64 of the part's SHA-256. Required if the upload's `checksum` is `sha256`. */
             sha256?: string;
         };
+        /** @description The password that one has, and the one to have instead. */
+        PasswordChange: {
+            /** Format: password */
+            old_password: string;
+            /**
+             * Format: password
+             * @description 5 different characters or more, no space at either end, and not the e-mail.
+             */
+            password: string;
+        };
         /** @description The right to watch one video for some minutes: its addresses here, the permission in the answer's cookies. */
         Playback: {
             /** @description DASH manifest, for `adaptive` videos. */
@@ -470,6 +646,24 @@ export interface components {
              * @example urn:matinee:problem:not-found
              */
             type: string;
+        };
+        /** @description A code from a mail, and the password to have from now on. */
+        Redemption: {
+            /**
+             * @description Spaces in it are dropped.
+             * @example 123456
+             */
+            code: string;
+            /**
+             * Format: email
+             * @description Where the mail came to. Spaces around it are dropped.
+             */
+            email: string;
+            /**
+             * Format: password
+             * @description 5 different characters or more, no space at either end, and not the e-mail. The one that was registered with, or another.
+             */
+            password: string;
         };
         /** @description A session that goes on. */
         RefreshedSession: {
@@ -514,7 +708,24 @@ export interface components {
              * @description For how long the access token is taken. The session goes on by its cookie.
              */
             expires_in_seconds: number;
+            /** @description The sign-in before this one; absent for the first one in half a year. */
+            previous_sign_in?: components["schemas"]["SignIn"];
             user: components["schemas"]["User"];
+        };
+        /** @description One attempt to sign in. */
+        SignIn: {
+            /**
+             * @description The network address.
+             * @example 203.0.113.42
+             */
+            address?: string;
+            at: components["schemas"]["Timestamp"];
+            /**
+             * @description As far as the browser tells.
+             * @example Firefox on Linux
+             */
+            device: string;
+            outcome: components["schemas"]["Outcome"];
         };
         /** @description Parts that are to be sent soon. */
         SignParts: {
@@ -848,6 +1059,63 @@ export interface operations {
             500: components["responses"]["Internal"];
         };
     };
+    send_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            /** @description If there is such an account, a mail with a code is on its way. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    redeem_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Redemption"];
+            };
+        };
+        responses: {
+            /** @description The account has this password and can be signed in to. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -866,6 +1134,66 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description The session that takes the place of the others; its cookie comes along. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_sign_ins: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before; absent for the first one. */
+                cursor?: string;
+                /** @description How many items at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of attempts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SignIn"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             500: components["responses"]["Internal"];
         };
@@ -976,6 +1304,55 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sign_out_everywhere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out everywhere. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    sign_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAccount"];
+            };
+        };
+        responses: {
+            /** @description A mail with a code is on its way. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };

@@ -1,10 +1,12 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { sentence } from '../api/problem'
-import { safeRedirect } from '../redirect'
+import { safeRedirect, withRedirect } from '../redirect'
 import type { Visit } from '../router'
 import { session } from '../session'
 import { keepDrawn } from '../views/draw'
+import { greet } from '../views/greeting'
 import { brandMark } from '../views/icons'
+import { passwordField } from '../views/password-field'
 
 export function show({ root, query, left, go }: Visit): void {
   let busy = false
@@ -25,24 +27,14 @@ export function show({ root, query, left, go }: Visit): void {
           <span>E-mail</span>
           <input name="email" type="email" autocomplete="username" required ?readonly=${busy} />
         </label>
-        <div class="field">
-          <label for="password">Password</label>
-          <span class="with-button">
-            <input
-              id="password"
-              name="password"
-              type=${shown ? 'text' : 'password'}
-              autocomplete="current-password"
-              required
-              ?readonly=${busy}
-            />
-            <button class="text-button" type="button" aria-pressed=${shown} aria-label="Show password" @click=${reveal}>
-              ${shown ? 'Hide' : 'Show'}
-            </button>
-          </span>
-        </div>
+        ${passwordField({ name: 'password', label: 'Password', isNew: false, busy, shown, onReveal: reveal })}
         <button class="button primary wide" type="submit" ?disabled=${busy}>${busy ? 'Signing in…' : 'Sign in'}</button>
       </form>
+      <p class="sign-in-else">
+        <a href=${withRedirect('/register', query)}>Register</a>
+        <a href=${withRedirect('/forgot', query)}>Forgot your password?</a>
+        <a href=${withRedirect('/confirm', query)}>Enter a code</a>
+      </p>
     </section>`
   }
 
@@ -59,7 +51,7 @@ export function show({ root, query, left, go }: Visit): void {
     refusal = undefined
     redraw()
     try {
-      await session.signIn(String(fields.get('email')).trim(), String(fields.get('password')))
+      greet(await session.signIn(String(fields.get('email')).trim(), String(fields.get('password'))))
     } catch (error) {
       busy = false
       refusal = sentence(error)

@@ -69,12 +69,17 @@ function account(email: string, onSignedOut: () => void): TemplateResult {
     </button>
     <div id="account-menu" popover>
       <p class="account-email"><span class="faint">Signed in as</span><br /><strong>${email}</strong></p>
+      <a class="menu-item" href="/account" @click=${closeMenu}>${person} Account</a>
       <button class="menu-item" type="button" @click=${() => signOut(onSignedOut)}>${door} Sign out</button>
     </div>`
 }
 
-async function signOut(onSignedOut: () => void): Promise<void> {
+function closeMenu(): void {
   document.getElementById('account-menu')?.hidePopover()
+}
+
+async function signOut(onSignedOut: () => void): Promise<void> {
+  closeMenu()
   try {
     await session.signOut()
     onSignedOut()

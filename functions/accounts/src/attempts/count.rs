@@ -2,14 +2,16 @@
 
 use std::num::NonZeroU64;
 
-/// So many attempts within [`WINDOW_MS`] lock.
-pub(super) const ATTEMPTS: usize = 5;
-
-/// Attempts count together when they lie within this time, in milliseconds.
-pub(super) const WINDOW_MS: u64 = 60_000;
-
-/// A lock lasts so long, from the attempt on that brought it, in milliseconds.
-pub(super) const LOCK_MS: u64 = 60_000;
+/// How many attempts are too many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rule {
+    /// So many within the window lock.
+    pub attempts: usize,
+    /// Attempts count together when they lie within this time, in milliseconds.
+    pub window_ms: u64,
+    /// A lock lasts so long, from the attempt on that brought it, in milliseconds. As long as the window at least.
+    pub lock_ms: u64,
+}
 
 /// What is known about the attempts on one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,23 +23,23 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// The count with one more attempt. One that is the fifth is still made; the lock holds for those after it.
+    /// The count with one more attempt. One that is the last of too many is still made; the lock holds for those after it.
     ///
     /// # Errors
     /// The account is locked for so many milliseconds more. The attempt doesn't count, and doesn't make the lock longer.
-    pub fn with_attempt(&self, now_ms: u64) -> Result<Self, NonZeroU64> {
+    pub fn with_attempt(&self, now_ms: u64, rule: Rule) -> Result<Self, NonZeroU64> {
         if let Some(left_ms) = NonZeroU64::new(self.locked_until_ms.saturating_sub(now_ms)) {
             return Err(left_ms);
         }
-        // A time that lies ahead was taken by another clock; it counts until it is a minute ago.
-        let counts = |at_ms: &u64| at_ms.saturating_add(WINDOW_MS) > now_ms;
+        // A time that lies ahead was taken by another clock; it counts until the window has passed it.
+        let counts = |at_ms: &u64| at_ms.saturating_add(rule.window_ms) > now_ms;
         let mut attempts_ms: Vec<u64> = self.attempts_ms.iter().copied().filter(counts).collect();
         attempts_ms.push(now_ms);
-        if attempts_ms.len() < ATTEMPTS {
+        if attempts_ms.len() < rule.attempts {
             return Ok(Self { attempts_ms, locked_until_ms: 0 });
         }
-        // After the lock the count begins anew: what led to it is a minute old by then.
-        Ok(Self { attempts_ms: Vec::new(), locked_until_ms: now_ms + LOCK_MS })
+        // After the lock the count begins anew: what led to it lies outside the window by then.
+        Ok(Self { attempts_ms: Vec::new(), locked_until_ms: now_ms + rule.lock_ms })
     }
 }
 
@@ -47,15 +49,19 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW_MS: u64 = 1_790_000_000_000;
+    const RULE: Rule = Rule { attempts: ATTEMPTS, window_ms: WINDOW_MS, lock_ms: LOCK_MS };
+    const ATTEMPTS: usize = 5;
+    const WINDOW_MS: u64 = 60_000;
+    const LOCK_MS: u64 = 60_000;
 
     fn after(attempts_ms: &[u64]) -> Count {
         attempts_ms
             .iter()
-            .fold(Count::default(), |count, at_ms| count.with_attempt(NOW_MS + at_ms).unwrap_or(count))
+            .fold(Count::default(), |count, at_ms| count.with_attempt(NOW_MS + at_ms, RULE).unwrap_or(count))
     }
 
     fn left_ms(count: &Count, at_ms: u64) -> Option<u64> {
-        count.with_attempt(NOW_MS + at_ms).err().map(NonZeroU64::get)
+        count.with_attempt(NOW_MS + at_ms, RULE).err().map(NonZeroU64::get)
     }
 
     #[test]
@@ -97,7 +103,7 @@ mod tests {
                 let locked = made.len() >= since + ATTEMPTS
                     && made[made.len() - 1] + LOCK_MS > now_ms
                     && made[made.len() - ATTEMPTS] + WINDOW_MS > made[made.len() - 1];
-                match count.with_attempt(now_ms) {
+                match count.with_attempt(now_ms, RULE) {
                     Ok(next) => {
                         prop_assert!(!locked, "made although locked");
                         if next.locked_until_ms == 0 && count.locked_until_ms != 0 {

@@ -1,7 +1,7 @@
 //! Cognito behind the SDK's own HTTP client: each test says what it answers and looks at what it was asked. Beside it the table
 //! of attempts, with the conditions that it is written under.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::{AttemptsTable, Context, UserPool};
+use crate::{AttemptsTable, Context, Guarded, OriginSecret, SignInsTable, UserPool};
 
 type Answer = (u16, Value);
 type Answers = dyn Fn(&str, &Value) -> Answer + Send + Sync;
@@ -26,6 +26,9 @@ pub struct FakeCognito {
     answer: Arc<Answers>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
     attempts: Arc<Mutex<HashMap<String, Value>>>,
+    sign_ins: Arc<Mutex<BTreeMap<(String, String), Value>>>,
+    /// Whether the operator makes the accounts.
+    pub sign_up_is_closed: bool,
 }
 
 impl std::fmt::Debug for FakeCognito {
@@ -37,12 +40,23 @@ impl std::fmt::Debug for FakeCognito {
 impl FakeCognito {
     /// Answers this to every operation but the description of the client, whose secret is `s3cret`.
     pub fn answering(answer: impl Fn(&str, &Value) -> Answer + Send + Sync + 'static) -> Self {
-        Self { answer: Arc::new(answer), asked: Arc::default(), attempts: Arc::default() }
+        Self {
+            answer: Arc::new(answer),
+            asked: Arc::default(),
+            attempts: Arc::default(),
+            sign_ins: Arc::default(),
+            sign_up_is_closed: false,
+        }
     }
 
-    /// Refuses everything with this error.
+    /// Refuses everything with this error; only, Anna's account is there to be read, unless the error says otherwise.
     pub fn refusing(code: &'static str) -> Self {
-        Self::answering(move |_, _| (400, json!({ "__type": code, "message": format!("{code} of a test") })))
+        Self::answering(move |operation, _| match operation {
+            "AdminGetUser" if !matches!(code, "UserNotFoundException" | "InternalErrorException") => {
+                annas_account("CONFIRMED")
+            }
+            _ => refused(code),
+        })
     }
 
     pub fn context(&self) -> Context {
@@ -56,7 +70,13 @@ impl FakeCognito {
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .retry_config(aws_config::retry::RetryConfig::disabled())
             .build();
-        Context::new(UserPool::new(&sdk, "pool-1", "client-1"), Some(AttemptsTable::new(&sdk, "attempts")))
+        let attempts = AttemptsTable::new(&sdk, "attempts");
+        Context {
+            users: UserPool::new(&sdk, "pool-1", "client-1"),
+            guarded: Some(Guarded { attempts, origin_secret: OriginSecret::new("0rigin") }),
+            sign_ins: Some(SignInsTable::new(&sdk, "sign-ins")),
+            sign_up_is_open: !self.sign_up_is_closed,
+        }
     }
 
     /// The inputs of one operation.
@@ -74,7 +94,10 @@ impl HttpConnector for FakeCognito {
             serde_json::from_slice(request.body().bytes().unwrap_or_default()).expect("it is JSON");
         let (status, output) = match operation.as_str() {
             "DescribeUserPoolClient" => (200, app_client()),
-            "GetItem" | "PutItem" | "DeleteItem" => self.table(&operation, &input),
+            "GetItem" | "PutItem" | "DeleteItem" | "UpdateItem" if input["TableName"] == "attempts" => {
+                self.table(&operation, &input)
+            }
+            "PutItem" | "Query" => self.history(&operation, &input),
             operation => (self.answer)(operation, &input),
         };
         self.asked.lock().expect("no test panics while it is asked").push((operation, input));
@@ -90,7 +113,8 @@ impl FakeCognito {
             let ms: u64 = value["N"].as_str().and_then(|ms| ms.parse().ok()).expect("it is a number");
             value["N"] = json!(ms.saturating_sub(passed_ms).to_string());
         };
-        for item in self.attempts.lock().expect("no test panics meanwhile").values_mut() {
+        let mut items = self.attempts.lock().expect("no test panics meanwhile");
+        for item in items.values_mut().filter(|item| item["spent"].is_null()) {
             earlier(&mut item["locked_until_ms"]);
             item["attempts_ms"]["L"].as_array_mut().expect("it is a list").iter_mut().for_each(earlier);
         }
@@ -102,6 +126,30 @@ impl FakeCognito {
         let key = key.as_str().expect("a key").to_owned();
         match operation {
             "GetItem" => (200, items.get(&key).map_or(json!({}), |item| json!({ "Item": item }))),
+            "UpdateItem" => {
+                let spent =
+                    items.get(&key).and_then(|item| item["spent"]["N"].as_str()?.parse().ok()).unwrap_or(0);
+                let values = &input["ExpressionAttributeValues"];
+                let number =
+                    |name: &str| values[name]["N"].as_str().and_then(|number| number.parse::<i64>().ok());
+                let (allowed, change) = match input["ConditionExpression"].as_str() {
+                    Some("attribute_not_exists(spent) OR spent < :budget") => {
+                        (number(":budget").is_some_and(|budget| spent < budget), number(":one"))
+                    }
+                    Some("spent > :none") => (spent > 0, number(":minus_one")),
+                    other => panic!("a condition that the table doesn't know: {other:?}"),
+                };
+                if !allowed {
+                    let code = "ConditionalCheckFailedException";
+                    return (400, json!({ "__type": code, "message": code }));
+                }
+                let spent = spent + change.expect("a change");
+                items.insert(
+                    key.clone(),
+                    json!({ "account": { "S": key }, "spent": { "N": spent.to_string() } }),
+                );
+                (200, json!({}))
+            }
             "DeleteItem" => {
                 items.remove(&key);
                 (200, json!({}))
@@ -127,6 +175,31 @@ impl FakeCognito {
     }
 }
 
+impl FakeCognito {
+    /// The table of sign-ins.
+    fn history(&self, operation: &str, input: &Value) -> Answer {
+        let mut items = self.sign_ins.lock().expect("no test panics meanwhile");
+        let text = |value: &Value| value["S"].as_str().expect("text").to_owned();
+        if operation == "PutItem" {
+            let item = &input["Item"];
+            let before = items.insert((text(&item["user_id"]), text(&item["entry"])), item.clone());
+            return (200, before.map_or(json!({}), |before| json!({ "Attributes": before })));
+        }
+        let values = &input["ExpressionAttributeValues"];
+        let (user, oldest, before) =
+            (text(&values[":user_id"]), text(&values[":oldest"]), text(&values[":before"]));
+        let found = items.range((user.clone(), oldest)..=(user, before)).rev().map(|(_, item)| item.clone());
+        let limit = usize::try_from(input["Limit"].as_u64().expect("a limit")).expect("a small one");
+        (200, json!({ "Items": found.take(limit).collect::<Vec<_>>() }))
+    }
+
+    /// Whose attempts the history holds.
+    pub fn noted(&self) -> Vec<String> {
+        let items = self.sign_ins.lock().expect("no test panics meanwhile");
+        items.keys().map(|(user, _)| user.clone()).collect()
+    }
+}
+
 fn app_client() -> Value {
     json!({ "UserPoolClient": {
         "ClientId": "client-1", "ClientSecret": "s3cret", "RefreshTokenValidity": 30,
@@ -137,6 +210,17 @@ fn app_client() -> Value {
 /// A token with these claims, as far as its payload.
 pub fn token(claims: Value) -> String {
     format!("head.{}.signature", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+/// An error of Cognito's.
+pub fn refused(code: &str) -> Answer {
+    (400, json!({ "__type": code, "message": format!("{code} of a test") }))
+}
+
+/// What Cognito says of Anna's account in this state.
+pub fn annas_account(status: &str) -> Answer {
+    let attributes = json!([{ "Name": "email", "Value": "anna@example.com" }]);
+    (200, json!({ "Username": "anna-1", "UserAttributes": attributes, "UserStatus": status }))
 }
 
 /// What Cognito answers to Anna, who is publisher and admin.

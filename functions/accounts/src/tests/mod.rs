@@ -1,6 +1,8 @@
 //! The area's routes, asked with the events that Lambda brings.
 
 mod fake_cognito;
+mod registration;
+mod sign_ins;
 
 use axum::body::to_bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,7 +10,7 @@ use lambda_http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use fake_cognito::{FakeCognito, annas_tokens};
+use fake_cognito::{FakeCognito, annas_account, annas_tokens, refused};
 
 const SIGN_IN: &str = include_str!("../../../../events/sign-in.json");
 const REFRESH_SESSION: &str = include_str!("../../../../events/refresh-session.json");
@@ -93,9 +95,10 @@ async fn an_unknown_email_and_a_wrong_password_are_told_alike() {
 
 /// Refuses every password but one.
 fn annas_cognito() -> FakeCognito {
-    FakeCognito::answering(|_, input| match input["AuthParameters"]["PASSWORD"].as_str() {
+    FakeCognito::answering(|operation, input| match input["AuthParameters"]["PASSWORD"].as_str() {
+        _ if operation == "AdminGetUser" => annas_account("CONFIRMED"),
         Some("right") => annas_tokens(),
-        _ => (400, json!({ "__type": "NotAuthorizedException", "message": "no" })),
+        _ => refused("NotAuthorizedException"),
     })
 }
 

@@ -1,0 +1,152 @@
+import { html, nothing, type TemplateResult } from 'lit-html'
+import { answer, api, type SignIn } from '../api/client'
+import { sentence } from '../api/problem'
+import { dayAndTime } from '../format'
+import type { Visit } from '../router'
+import { session } from '../session'
+import { confirmed } from '../views/dialog'
+import { keepDrawn } from '../views/draw'
+import { failure, toast } from '../views/notice'
+import { passwordField } from '../views/password-field'
+
+const roleNames: Record<string, string> = { viewer: 'Viewer', publisher: 'Publisher', admin: 'Administrator' }
+
+export function show({ root, left, go }: Visit): void {
+  let busy = false
+  let shown = false
+  let refusal: string | undefined
+  let signIns: SignIn[] = []
+  let next: string | undefined
+  let listing: 'loading' | 'loaded' | { failed: unknown } = 'loading'
+
+  const redraw = keepDrawn(root, view, left)
+  void load()
+
+  function view(): TemplateResult {
+    const user = session.user
+    if (!user) return html``
+    return html`<div class="account">
+      <h1>Account</h1>
+      <section>
+        <h2>You</h2>
+        <dl class="facts">
+          <dt>E-mail</dt>
+          <dd>${user.email}</dd>
+          <dt>Role</dt>
+          <dd>${user.roles.map((role) => roleNames[role] ?? role).join(', ') || 'Viewer'}</dd>
+        </dl>
+      </section>
+      <section>
+        <h2>Password</h2>
+        <p class="faint">Whoever else is signed in to this account is signed out.</p>
+        <form class="form" @submit=${changePassword}>
+          ${refusal ? html`<p class="form-error" role="alert">${refusal}</p>` : nothing}
+          <input type="email" name="email" autocomplete="username" .value=${user.email} hidden />
+          ${passwordField({ name: 'old', label: 'Password until now', isNew: false, busy, shown, onReveal: reveal })}
+          ${passwordField({ name: 'new', label: 'Password from now on', isNew: true, busy, shown, onReveal: reveal })}
+          <button class="button primary" type="submit" ?disabled=${busy}>${busy ? 'Changing…' : 'Change the password'}</button>
+        </form>
+      </section>
+      <section>
+        <h2>Sessions</h2>
+        <p>
+          Signing out everywhere ends your sessions on all devices, this one included. What is already open elsewhere may go on
+          for up to ten minutes.
+        </p>
+        <button class="button" type="button" ?disabled=${busy} @click=${signOutEverywhere}>Sign out everywhere</button>
+      </section>
+      <section>
+        <h2>Sign-ins</h2>
+        <p class="faint">Of the last 180 days. If one of them wasn’t you, change your password.</p>
+        ${history()}
+      </section>
+    </div>`
+  }
+
+  function history(): TemplateResult {
+    if (typeof listing === 'object') return failure(listing.failed, () => void load())
+    const row = (signIn: SignIn) =>
+      html`<tr>
+        <td>${dayAndTime(signIn.at)}</td>
+        <td>${signIn.outcome === 'signed-in' ? 'Signed in' : html`<strong class="bad">Refused</strong>`}</td>
+        <td>${signIn.device}</td>
+        <td>${signIn.address ?? 'unknown'}</td>
+      </tr>`
+    return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Sign-ins">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              <th scope="col">Outcome</th>
+              <th scope="col">Device</th>
+              <th scope="col">Address</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${signIns.map(row)}
+          </tbody>
+        </table>
+      </div>
+      ${next || listing === 'loading'
+        ? html`<button class="button" type="button" ?disabled=${listing === 'loading'} @click=${load}>
+            ${listing === 'loading' ? 'Loading…' : 'Show more'}
+          </button>`
+        : nothing}`
+  }
+
+  function reveal(): void {
+    shown = !shown
+    redraw()
+  }
+
+  async function load(): Promise<void> {
+    listing = 'loading'
+    redraw()
+    try {
+      const query = { limit: 10, ...(next ? { cursor: next } : {}) }
+      const page = await answer(api.GET('/me/sign-ins', { params: { query }, signal: left }))
+      signIns = [...signIns, ...page.items]
+      next = page.next_cursor
+      listing = 'loaded'
+    } catch (error) {
+      listing = { failed: error }
+    }
+    redraw()
+  }
+
+  async function changePassword(event: SubmitEvent): Promise<void> {
+    event.preventDefault()
+    if (busy) return
+    const form = event.currentTarget as HTMLFormElement
+    const fields = new FormData(form)
+    busy = true
+    refusal = undefined
+    redraw()
+    try {
+      const body = { old_password: String(fields.get('old')), password: String(fields.get('new')) }
+      session.begin(await answer(api.POST('/me/password', { body })))
+      form.reset()
+      toast('The password is changed. Other sessions have ended.')
+    } catch (error) {
+      refusal = sentence(error)
+    }
+    busy = false
+    redraw()
+  }
+
+  async function signOutEverywhere(): Promise<void> {
+    const sure = await confirmed({
+      title: 'Sign out everywhere?',
+      text: 'You will have to sign in again on each device.',
+      yes: 'Sign out everywhere',
+      no: 'Cancel',
+    })
+    if (!sure) return
+    try {
+      await session.signOutEverywhere()
+      go('/sign-in')
+    } catch (error) {
+      toast(sentence(error))
+    }
+  }
+}
