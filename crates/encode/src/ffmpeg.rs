@@ -54,16 +54,17 @@ impl Ffmpeg {
         };
         let (fed, said, status) = join3(feed(stdin, input), listen(stderr), child.wait()).await;
         let (said, status) = (said?, status?);
-        if !status.success() {
+        // With less to read it may have ended well, with less, or not: either is the source's failure.
+        let taken = fed?;
+        if !status.success() || !taken {
             return Err(EncodeError::encoder(format!("{status}: {}", said.trim())));
         }
-        // It would end well, with less, if it were fed less.
-        fed?;
         Ok(said)
     }
 }
 
-async fn feed<S: Source>(mut stdin: ChildStdin, mut input: FeedReader<'_, S>) -> io::Result<()> {
+/// Writes all that the input reads. Answers whether all was taken; an error is the input's.
+async fn feed<S: Source>(mut stdin: ChildStdin, mut input: FeedReader<'_, S>) -> io::Result<bool> {
     let mut next = input.next().await?;
     while let Some(bytes) = next {
         // What comes next is read while this is taken in.
@@ -74,10 +75,12 @@ async fn feed<S: Source>(mut stdin: ChildStdin, mut input: FeedReader<'_, S>) ->
             Ok::<_, io::Error>(())
         };
         let (written, read) = join(write, input.next()).await;
-        written?;
         next = read?;
+        if written.is_err() {
+            return Ok(false);
+        }
     }
-    stdin.shutdown().await
+    Ok(stdin.shutdown().await.is_ok())
 }
 
 async fn listen(mut stderr: ChildStderr) -> io::Result<String> {

@@ -126,8 +126,13 @@ fn check_sound(sound: &Feed, encoded: &Encoded) -> Result<(), EncodeError> {
 /// The tables of a result. One that isn't there, or is nothing, is the encoder's failure and not the
 /// film's.
 async fn read(result: &Path) -> Result<Encoded, EncodeError> {
-    let encoded = Encoded::read(&FileSource::open(result)?).await;
-    encoded.map_err(|error| match error.reason() {
+    let file = match FileSource::open(result) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(EncodeError::encoder("it wrote nothing"));
+        }
+        file => file?,
+    };
+    Encoded::read(&file).await.map_err(|error| match error.reason() {
         Some(reason) => EncodeError::encoder(reason),
         None => EncodeError::from(error),
     })

@@ -30,6 +30,32 @@ pub fn run(arguments: &str, files: &[&Path]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The output of ffmpeg as it is.
+fn raw(arguments: &str, file: &Path) -> Vec<u8> {
+    let words =
+        arguments.split_whitespace().map(|word| if word == "@" { file.as_os_str() } else { word.as_ref() });
+    let output = Command::new(&*FFMPEG).args(["-nostdin", "-v", "error"]).args(words).output();
+    output.expect("ffmpeg runs").stdout
+}
+
+/// When the sound of a file sets in, in seconds on its timeline.
+pub fn loud_from(file: &Path) -> f64 {
+    let first = decoded(file, "0:a:0").first().expect("it has sound").seconds;
+    let samples = raw("-i @ -map 0:a:0 -ac 1 -ar 48000 -f s16le -", file);
+    let loud = |bytes: &[u8]| i16::from_le_bytes([bytes[0], bytes[1]]).unsigned_abs() > 3000;
+    let at = samples.chunks_exact(2).position(loud).expect("it is loud at some time");
+    first + at as f64 / 48_000.0
+}
+
+/// When the pictures of a file turn bright, in seconds after the first.
+pub fn starts_bright(file: &Path) -> f64 {
+    let frames = decoded(file, "0:v:0");
+    let pixels = raw("-i @ -map 0:v:0 -fps_mode passthrough -vf scale=2:2 -pix_fmt gray -f rawvideo -", file);
+    let bright = |pixels: &[u8]| pixels.iter().all(|&pixel| pixel > 150);
+    let at = pixels.chunks_exact(4).position(bright).expect("it turns bright at some time");
+    frames[at].seconds - frames[0].seconds
+}
+
 /// The pieces of a film in a folder.
 pub struct Pieces(pub PathBuf);
 

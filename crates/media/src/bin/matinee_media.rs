@@ -49,7 +49,11 @@ fn run(arguments: &[String]) -> Result<String, Box<dyn Error>> {
                 Treatment::Progressive { reason } => format!("progressive: {reason}"),
                 Treatment::Refuse { reason } => format!("refuse: {reason}"),
             };
-            Ok(format!("{}\n{treatment}", serde_json::to_string_pretty(&movie.probe())?))
+            // What the service does, which has an encoder, and then what happens where there is none.
+            let encoding =
+                movie.encoding().map(|encoding| format!("encode: {}\nwithout an encoder, ", encoding.reason));
+            let probe = serde_json::to_string_pretty(&movie.probe())?;
+            Ok(format!("{probe}\n{}{treatment}", encoding.unwrap_or_default()))
         }
         ["package", file, directory, ref flags @ ..] => package_file(file, directory, options(flags)?),
         ["hash", file] => {

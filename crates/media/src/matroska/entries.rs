@@ -48,10 +48,81 @@ fn sample_entry(entry: &Entry, first_frame: &[u8]) -> Option<Vec<u8>> {
         }
         codec if codec.starts_with("A_AAC") => {
             let config = AacConfig::parse(private)?;
-            Some(audio(b"mp4a", entry.channels, config.rate, &esds(private)))
+            Some(audio(b"mp4a", entry.channels, config.rate, &esds(AAC, private)))
         }
         _ => None,
     }
+}
+
+/// An entry that no player reads, but encoders do, for codecs that segments do not carry otherwise.
+/// `None` where MP4 has no way to say it, or wants samples of another form.
+fn fed_entry(entry: &Entry) -> Option<Vec<u8>> {
+    let private = entry.private.as_slice();
+    let visual = |kind: &Kind, config: &[u8]| Some(visual(kind, &entry.video, config));
+    let plain = |kind: &Kind| Some(audio(kind, entry.channels, entry.sample_rate, &[]));
+    let described = |object_type: u8| {
+        let stream = Stream { object_type, is_sound: entry.kind == TrackKind::Audio };
+        match entry.kind {
+            TrackKind::Video => visual(b"mp4v", &esds(stream, private)),
+            TrackKind::Audio => {
+                Some(audio(b"mp4a", entry.channels, entry.sample_rate, &esds(stream, private)))
+            }
+        }
+    };
+    match entry.codec_id.as_str() {
+        "V_MPEG1" => described(0x6a),
+        "V_MPEG2" => described(0x61),
+        "V_MPEG4/ISO/SP" | "V_MPEG4/ISO/ASP" | "V_MPEG4/ISO/AP" => described(0x20),
+        "V_MJPEG" => visual(b"jpeg", &[]),
+        "V_FFV1" => visual(b"FFV1", &boxed(b"glbl", private)),
+        // The header of a Windows bitmap, which names the codec, and then what its decoder needs.
+        "V_MS/VFW/FOURCC" => match private.get(16..20)? {
+            b"XVID" | b"xvid" | b"DIVX" | b"divx" | b"DX50" | b"FMP4" | b"MP4V" | b"mp4v" => {
+                let stream = Stream { object_type: 0x20, is_sound: false };
+                visual(b"mp4v", &esds(stream, private.get(40..).unwrap_or_default()))
+            }
+            b"MJPG" | b"mjpg" => visual(b"jpeg", &[]),
+            b"FFV1" => visual(b"FFV1", &boxed(b"glbl", private.get(40..)?)),
+            _ => None,
+        },
+        "A_VORBIS" => described(0xdd),
+        codec if codec.starts_with("A_MPEG/") => described(0x6b),
+        codec if codec.starts_with("A_AC3") => plain(b"ac-3"),
+        codec if codec.starts_with("A_EAC3") => plain(b"ec-3"),
+        codec if codec.starts_with("A_DTS") => plain(b"dtsc"),
+        "A_TRUEHD" => plain(b"mlpa"),
+        "A_ALAC" => {
+            let config = boxed(b"alac", &[&[0; 4], private].concat());
+            Some(audio(b"alac", entry.channels, entry.sample_rate, &config))
+        }
+        "A_PCM/INT/LIT" => pcm(entry, 0),
+        "A_PCM/INT/BIG" => pcm(entry, BIG_ENDIAN),
+        "A_PCM/FLOAT/IEEE" => pcm(entry, FLOATING_POINT),
+        _ => None,
+    }
+}
+
+const FLOATING_POINT: u32 = 1;
+const BIG_ENDIAN: u32 = 2;
+const SIGNED: u32 = 4;
+
+/// QuickTime's description of sound that is not compressed, version 2.
+fn pcm(entry: &Entry, form: u32) -> Option<Vec<u8>> {
+    if !matches!(entry.bits, 8 | 16 | 24 | 32 | 64) {
+        return None;
+    }
+    // 8 bits have no sign in Matroska.
+    let signed = if form & FLOATING_POINT == 0 && entry.bits > 8 { SIGNED } else { 0 };
+    let (channels, bits) = (u32::from(entry.channels), u32::from(entry.bits));
+    let mut out = Vec::with_capacity(72);
+    put_box(&mut out, b"lpcm", |out| {
+        put_u32s(out, &[0, 1, 0x2_0000, 0]);
+        // Constants that readers of older versions stumble over.
+        put_u32s(out, &[3 << 16 | 16, 0xfffe_0000, 0x1_0000, 72]);
+        out.extend_from_slice(&f64::from(entry.sample_rate).to_be_bytes());
+        put_u32s(out, &[channels, 0x7f00_0000, bits, form | signed, channels * bits / 8, 1]);
+    });
+    Some(out)
 }
 
 /// Codecs that play from the original, or nowhere.
@@ -79,18 +150,22 @@ fn other(entry: &Entry) -> Codec {
         codec if codec.starts_with("A_DTS") => ("DTS", Playable::Nowhere),
         "A_TRUEHD" => ("TrueHD", Playable::Nowhere),
         codec if codec.starts_with("A_PCM") => ("PCM", Playable::Nowhere),
+        codec if codec.starts_with("A_MPEG") => ("MPEG audio", Playable::Nowhere),
+        "A_ALAC" => ("Apple Lossless", Playable::Nowhere),
+        "V_MJPEG" => ("Motion JPEG", Playable::Nowhere),
         _ if entry.kind == TrackKind::Video => ("an unknown video codec", Playable::Nowhere),
         _ => ("an unknown audio codec", Playable::Nowhere),
     };
+    let fed = if entry.encoding == Encoding::Plain { fed_entry(entry) } else { None };
     Codec {
         name: entry.codec_id.clone(),
         title,
         playable,
-        feeds: false,
+        feeds: fed.is_some(),
         better_encoded: false,
-        may_be_interlaced: false,
+        may_be_interlaced: entry.kind == TrackKind::Video,
         encrypted: false,
-        entry: Vec::new(),
+        entry: fed.unwrap_or_default(),
         width: entry.video.width,
         height: entry.video.height,
         transfer: None,
@@ -254,15 +329,26 @@ fn flac_stream_info(private: &[u8]) -> Option<&[u8]> {
     blocks.get(4..38).filter(|_| is_stream_info)
 }
 
-/// MPEG-4 audio (ISO/IEC 14496-1, section 7.2.6): descriptors in each other, of tag and length.
-fn esds(specific: &[u8]) -> Vec<u8> {
+/// What an `esds` says of a stream.
+#[derive(Clone, Copy)]
+struct Stream {
+    object_type: u8,
+    is_sound: bool,
+}
+
+const AAC: Stream = Stream { object_type: 0x40, is_sound: true };
+
+/// MPEG-4 systems (ISO/IEC 14496-1, section 7.2.6): descriptors in each other, of tag and length.
+fn esds(stream: Stream, specific: &[u8]) -> Vec<u8> {
     let descriptor = |tag: u8, body: &[u8]| {
         let length = body.len() as u32;
         let lengths = [21, 14, 7, 0].map(|shift| (length >> shift & 0x7f) as u8 | u8::from(shift > 0) << 7);
         [&[tag], &lengths[..], body].concat()
     };
-    // AAC, an audio stream, and no word on buffer and bit rates.
-    let config = [&[0x40, 0x15][..], &[0; 11], &descriptor(5, specific)].concat();
+    // No word on buffer and bit rates.
+    let kind = if stream.is_sound { 0x15 } else { 0x11 };
+    let specific = if specific.is_empty() { Vec::new() } else { descriptor(5, specific) };
+    let config = [&[stream.object_type, kind][..], &[0; 11], &specific].concat();
     let stream = [&[0, 0, 0][..], &descriptor(4, &config), &descriptor(6, &[2])].concat();
     boxed(b"esds", &[&[0; 4][..], &descriptor(3, &stream)].concat())
 }

@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) video: Video,
     pub(crate) sample_rate: u32,
     pub(crate) channels: u16,
+    /// Of a sample of sound that is not compressed.
+    pub(crate) bits: u16,
 }
 
 /// What was done to the frames of a track.
@@ -100,6 +102,7 @@ fn entry(body: &[u8]) -> Option<Entry> {
         video: child(body, VIDEO).map(video).unwrap_or_default(),
         sample_rate: if kind == TrackKind::Audio { rate as u32 } else { 0 },
         channels: if kind == TrackKind::Audio { child(audio, 0x9f).map_or(1, unsigned) as u16 } else { 0 },
+        bits: child(audio, 0x6264).map_or(0, unsigned) as u16,
     })
 }
 
