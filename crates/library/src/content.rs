@@ -58,6 +58,9 @@ pub struct Media {
     pub height: Option<u32>,
     /// Whether there is a poster at [`ContentId::poster_key`].
     pub has_poster: bool,
+    /// Whether there are thumbnails at [`ContentId::thumbnails_key`], or will be when all outputs are written.
+    #[serde(default)]
+    pub has_thumbnails: bool,
 }
 
 /// A content's record.

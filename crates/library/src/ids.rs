@@ -117,6 +117,11 @@ impl ContentId {
         format!("pieces/{self}/")
     }
 
+    /// The key of the WebVTT of thumbnails in the media bucket, and its path below `/` on the site. It names pictures beside it.
+    pub fn thumbnails_key(self) -> String {
+        format!("{}thumbnails.vtt", self.output_prefix())
+    }
+
     /// The key of the poster in the media bucket, and its path below `/` on the site.
     pub fn poster_key(self) -> String {
         format!("posters/{self}.jpg")

@@ -8,6 +8,7 @@
 mod batch;
 pub mod claim_object;
 mod clients;
+mod frame_decoder;
 mod heartbeat;
 mod object_source;
 mod object_store;

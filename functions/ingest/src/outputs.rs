@@ -6,9 +6,10 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use futures_util::future::{try_join, try_join_all};
 use library::{Content, ContentDigest, ContentId, Media, PartPlan, Streaming};
-use media::{MediaError, Movie, Options, Plan, Store as _, Treatment};
+use media::{Collector, MediaError, Movie, Options, Plan, Store as _, Treatment};
 
 use crate::claim_object::DIFFERENT_DIGEST;
+use crate::frame_decoder::Ffmpeg;
 use crate::object_source::ObjectSource;
 use crate::object_store::ObjectStore;
 
@@ -56,9 +57,7 @@ impl Original {
     /// quickly read, and nothing about the content is left to find out. `None` where it has to be written first.
     pub(crate) fn promise(&self, content: &Content) -> Option<Plan> {
         match self.movie.treatment() {
-            Treatment::Package(plan)
-                if PROMISES && self.is_opened_quickly && content.digest.is_some() =>
-            {
+            Treatment::Package(plan) if PROMISES && self.is_opened_quickly && content.digest.is_some() => {
                 Some(plan)
             }
             _ => None,
@@ -86,7 +85,7 @@ pub(crate) async fn promise_outputs(
 ) -> Result<Outcome, MediaError> {
     let digest = verified_digest(content, None)?;
     let poster = async {
-        let poster = plan.poster(&original.source, &media::NoDecoder).await?;
+        let poster = plan.poster(&original.source, &Ffmpeg).await?;
         let has_poster = poster.is_some();
         if let Some(poster) = poster {
             put_poster(buckets, content.content_id, poster).await?;
@@ -94,7 +93,9 @@ pub(crate) async fn promise_outputs(
         Ok::<_, MediaError>(has_poster)
     };
     let (has_poster, ()) = try_join(poster, put_manifests(plan, store)).await?;
-    Ok(Outcome { digest, media: describe(&original.movie, Streaming::Adaptive, has_poster) })
+    // Where one frame could be decoded, the others can.
+    let pictures = Pictures { poster: has_poster, thumbnails: has_poster };
+    Ok(Outcome { digest, media: describe(&original.movie, Streaming::Adaptive, pictures) })
 }
 
 /// Writes the outputs that were promised, in one pass over the original.
@@ -106,7 +107,9 @@ pub(crate) async fn write_promised(
     plan: &Plan,
     store: &ObjectStore,
 ) -> Result<(), MediaError> {
-    media::package(&original.source, plan, store, &Options::default()).await.map(drop)
+    let passing = plan.collect(&original.source);
+    media::package(&passing, plan, store, &Options::default()).await?;
+    put_collected(&passing, store).await.map(drop)
 }
 
 /// Makes a content's outputs, in one pass over its original.
@@ -120,7 +123,7 @@ pub(crate) async fn make_outputs(
     store: &ObjectStore,
 ) -> Result<Outcome, MediaError> {
     let Original { source, movie, part_size_bytes, .. } = original;
-    let (streaming, computed, poster) = match movie.treatment() {
+    let (streaming, computed, poster, has_thumbnails) = match movie.treatment() {
         Treatment::Refuse { reason } => return Err(MediaError::Bad { reason }),
         Treatment::Progressive { reason } => {
             tracing::info!(content_id = %content.content_id, reason, "kept as it is");
@@ -128,23 +131,25 @@ pub(crate) async fn make_outputs(
                 Some(_) => None,
                 None => Some(media::content_digest(source, *part_size_bytes, DIGEST_WINDOW_BYTES).await?),
             };
-            (Streaming::Progressive, computed, None)
+            (Streaming::Progressive, computed, None, false)
         }
         Treatment::Package(plan) => {
-            let poster = plan.poster(source, &media::NoDecoder).await?;
+            let poster = plan.poster(source, &Ffmpeg).await?;
             put_manifests(&plan, store).await?;
             let digest_part_size = content.digest.is_none().then_some(*part_size_bytes);
             let options = Options { digest_part_size, ..Options::default() };
-            let packaged = media::package(source, &plan, store, &options).await?;
-            (Streaming::Adaptive, packaged.digest, poster)
+            let passing = plan.collect(source);
+            let packaged = media::package(&passing, &plan, store, &options).await?;
+            let has_thumbnails = put_collected(&passing, store).await?;
+            (Streaming::Adaptive, packaged.digest, poster, has_thumbnails)
         }
     };
     let digest = verified_digest(content, computed)?;
-    let has_poster = poster.is_some();
+    let pictures = Pictures { poster: poster.is_some(), thumbnails: has_thumbnails };
     if let Some(poster) = poster {
         put_poster(buckets, content.content_id, poster).await?;
     }
-    Ok(Outcome { digest, media: describe(movie, streaming, has_poster) })
+    Ok(Outcome { digest, media: describe(movie, streaming, pictures) })
 }
 
 /// The content's digest, by S3 or as computed, which has to be the announced one.
@@ -174,7 +179,26 @@ async fn put_poster(buckets: &Buckets, content_id: ContentId, poster: Bytes) -> 
     posters.put(&content_id.poster_key(), "image/jpeg", poster).await
 }
 
-fn describe(movie: &Movie, streaming: Streaming, has_poster: bool) -> Media {
+/// Puts the subtitles and the thumbnails, which the film was read through for. Whether there are thumbnails.
+async fn put_collected(
+    passed: &Collector<'_, ObjectSource>,
+    store: &ObjectStore,
+) -> Result<bool, MediaError> {
+    let thumbnails = passed.thumbnails(&Ffmpeg).await?;
+    let has_thumbnails = !thumbnails.is_empty();
+    let files = passed.subtitles().await?.into_iter().chain(thumbnails);
+    try_join_all(files.map(async |file| store.put(&file.name, file.content_type, file.body).await)).await?;
+    Ok(has_thumbnails)
+}
+
+/// The pictures that a content has.
+#[derive(Clone, Copy)]
+struct Pictures {
+    poster: bool,
+    thumbnails: bool,
+}
+
+fn describe(movie: &Movie, streaming: Streaming, pictures: Pictures) -> Media {
     let probe = movie.probe();
     let video = probe.video();
     let size = video.and_then(|video| Some((video.width?, video.height?)));
@@ -185,7 +209,8 @@ fn describe(movie: &Movie, streaming: Streaming, has_poster: bool) -> Media {
         duration_ms: probe.duration_ms,
         width: size.map(|(width, _)| width),
         height: size.map(|(_, height)| height),
-        has_poster,
+        has_poster: pictures.poster,
+        has_thumbnails: pictures.thumbnails,
     }
 }
 

@@ -33,6 +33,11 @@ pub(crate) struct Playback {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     poster_url: Option<String>,
+    /// Pictures along the timeline: WebVTT whose texts are the addresses of parts of images. It has no texts as long as the
+    /// pictures are being made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    thumbnails_url: Option<String>,
     /// When the permission ends.
     #[schema(value_type = String, format = "date-time")]
     expires_at: Timestamp,
@@ -49,6 +54,7 @@ impl Playback {
             dash_url: output("manifest.mpd"),
             progressive_url: (!adaptive).then(|| format!("/{}", content_id.original_key())),
             poster_url: media.has_poster.then(|| format!("/{}", content_id.poster_key())),
+            thumbnails_url: media.has_thumbnails.then(|| format!("/{}", content_id.thumbnails_key())),
             expires_at,
             renew_after_seconds: RENEW_AFTER.as_secs(),
         }

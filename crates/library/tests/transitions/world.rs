@@ -294,6 +294,7 @@ fn media() -> Media {
         width: None,
         height: None,
         has_poster: true,
+        has_thumbnails: true,
     }
 }
 

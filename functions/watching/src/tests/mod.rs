@@ -60,7 +60,7 @@ fn cookies(headers: &HeaderMap) -> Vec<&str> {
 #[tokio::test]
 async fn watching_is_permitted_for_one_content_and_fifteen_minutes() {
     let (aws, verifier) =
-        deployed(json!({ "streaming": { "S": "adaptive" }, "has_poster": { "BOOL": true } })).await;
+        deployed(json!({ "streaming": { "S": "adaptive" }, "has_poster": { "BOOL": true }, "has_thumbnails": { "BOOL": true } })).await;
     let (status, headers, playback) = start_playback(&aws).await;
     assert_eq!(status, StatusCode::OK, "{playback}");
     let cookies = cookies(&headers);
@@ -74,6 +74,8 @@ async fn watching_is_permitted_for_one_content_and_fifteen_minutes() {
     assert_eq!(verifier.verify(&sent, &url(&playback["dash_url"]), now + 14 * 60), Ok(()));
     assert_eq!(verifier.verify(&sent, &url(&playback["dash_url"]), now + 15 * 60 + 1), Err(Refusal::Expired));
     assert_eq!(verifier.verify(&sent, &url(&playback["poster_url"]), now), Err(Refusal::NotCovered));
+    assert_eq!(playback["thumbnails_url"], format!("/media/{CONTENT}/thumbnails.vtt"));
+    assert_eq!(verifier.verify(&sent, &url(&playback["thumbnails_url"]), now), Ok(()));
     assert_eq!(playback["renew_after_seconds"], 600);
     assert_eq!(playback.get("progressive_url"), None);
 }
@@ -84,7 +86,7 @@ async fn what_was_not_packaged_is_watched_as_it_was_sent() {
         deployed(json!({ "streaming": { "S": "progressive" }, "has_poster": { "BOOL": false } })).await;
     let (_, _, playback) = start_playback(&aws).await;
     assert_eq!(playback["progressive_url"], format!("/media/{CONTENT}/original"));
-    for absent in ["hls_url", "dash_url", "poster_url"] {
+    for absent in ["hls_url", "dash_url", "poster_url", "thumbnails_url"] {
         assert_eq!(playback.get(absent), None);
     }
 }
