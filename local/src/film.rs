@@ -24,7 +24,7 @@ pub const DEMO_FILM: Film = Film { name: "Demo film", duration_s: 30, video_kbit
 /// About 50 MB, so that there is time to interrupt its upload.
 pub const LARGE_FILM: Film = Film { name: "Large film", duration_s: 60, video_kbit_per_s: Some(6500) };
 
-/// Makes a film (720p, H.264 and AAC in MP4), or finds the one made before.
+/// Makes a film (720p, H.264 and AAC in MP4, with subtitles), or finds the one made before.
 ///
 /// # Errors
 /// When ffmpeg is missing or fails.
@@ -39,10 +39,13 @@ pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     let unfinished = folder.join("unfinished.mp4");
     let Film { duration_s, .. } = film;
     let mut command = ffmpeg_command(project).await?;
+    let subtitles = folder.join("unfinished.srt");
+    std::fs::write(&subtitles, says_seconds(*duration_s))?;
     command.args(["-hide_banner", "-y", "-nostats"]);
     command.args(["-f", "lavfi", "-i", &format!("testsrc2=size=1280x720:rate=30:duration={duration_s}")]);
     let tone = format!("sine=frequency=220:beep_factor=4:sample_rate=48000:duration={duration_s}");
     command.args(["-f", "lavfi", "-i", &tone]);
+    command.arg("-i").arg(&subtitles).args(["-c:s", "mov_text", "-metadata:s:s:0", "language=eng"]);
     command.args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-pix_fmt", "yuv420p"]);
     match film.video_kbit_per_s {
         None => command.args(["-crf", "26"]),
@@ -55,8 +58,19 @@ pub async fn make(project: &Project, film: &Film) -> Result<PathBuf> {
     command.args(["-c:a", "aac", "-b:a", "96k", "-ac", "2"]).arg(&unfinished);
     step.run(project, &mut command).await?;
     std::fs::rename(&unfinished, &file)?;
+    std::fs::remove_file(&subtitles)?;
     step.done();
     Ok(file)
+}
+
+/// Subtitles that say at each second which it is.
+fn says_seconds(duration_s: u32) -> String {
+    let clock = |second: u32| format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    let cue = |second: u32| {
+        let clock = clock(second);
+        format!("{}\n{clock},000 --> {clock},900\nSecond <i>{second}</i>\n\n", second + 1)
+    };
+    (0..duration_s).map(cue).collect()
 }
 
 /// A command of that ffmpeg.

@@ -51,6 +51,55 @@ async fn media_is_had_with_the_cookies_of_that_very_video_only() -> Result<()> {
 }
 
 #[tokio::test]
+async fn thumbnails_and_subtitles_come_with_the_film() -> Result<()> {
+    let world = World::get().await;
+    let (publisher, viewer) = (world.person("publisher").await?, world.person("viewer").await?);
+    let upload = publisher.publish(&sample("h264_aac_tx3g.mp4")?.made_unique()).await?;
+    let video = upload["video_id"].as_str().context("a video")?;
+    let playback = viewer.post_nothing(&format!("/videos/{video}/playback")).await?;
+    let cookies = playback.cookies();
+    let text = async |path: &str| -> Result<String> {
+        let answer = viewer.fetch(path, &cookies, "").await?;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "text/vtt"), "{path}");
+        Ok(String::from_utf8(answer.bytes)?)
+    };
+    let thumbnails = playback.json["thumbnails_url"].as_str().context("thumbnails")?;
+    let folder = thumbnails.strip_suffix("thumbnails.vtt").context("a folder")?;
+    // A film can be played before its pictures are made: there are none as long as the text is empty.
+    let mut tiles = text(thumbnails).await?;
+    for _ in 0..100 {
+        if tiles.contains("-->") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tiles = text(thumbnails).await?;
+    }
+    assert!(
+        tiles.contains("00:00:00.000 --> ") && tiles.contains("\nsprite-1.jpg#xywh=0,0,160,90\n"),
+        "{tiles}"
+    );
+    assert_eq!(viewer.fetch(thumbnails, "", "").await?.status, 403);
+    let sprite = viewer.fetch(&format!("{folder}sprite-1.jpg"), &cookies, "").await?;
+    assert_eq!((sprite.status, sprite.header("content-type")), (200, "image/jpeg"));
+
+    let master = viewer.fetch(&format!("{folder}master.m3u8"), &cookies, "").await?;
+    let master = String::from_utf8(master.bytes)?;
+    let mpd = viewer.fetch(&format!("{folder}manifest.mpd"), &cookies, "").await?;
+    let mpd = String::from_utf8(mpd.bytes)?;
+    let said = [(1, "en", "The film <i>begins</i>"), (2, "sv", "Här &amp; där: 1 &lt; 2")];
+    for (number, language, words) in said {
+        assert!(master.contains(&format!("LANGUAGE=\"{language}\"")), "{master}");
+        assert!(mpd.contains(&format!("<BaseURL>subtitles-{number}.vtt</BaseURL>")), "{mpd}");
+        let playlist = viewer.fetch(&format!("{folder}subtitles-{number}.m3u8"), &cookies, "").await?;
+        assert!(String::from_utf8(playlist.bytes)?.contains(&format!("\nsubtitles-{number}.vtt\n")));
+        let spoken = text(&format!("{folder}subtitles-{number}.vtt")).await?;
+        assert!(spoken.starts_with("WEBVTT\n") && spoken.contains(words), "{spoken}");
+        assert!(spoken.contains("\n00:00:00.500 --> 00:00:02.500\n"), "{spoken}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_segment_of_a_playlist_is_there_by_its_range() -> Result<()> {
     let world = World::get().await;
     let (publisher, viewer) = (world.person("publisher").await?, world.person("viewer").await?);

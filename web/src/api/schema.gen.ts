@@ -625,6 +625,11 @@ export interface components {
              * @description After how many seconds a player should ask for a new permission.
              */
             renew_after_seconds: number;
+            /**
+             * @description Pictures along the timeline: WebVTT whose texts are the addresses of parts of images. It has no texts as long as the
+             *     pictures are being made.
+             */
+            thumbnails_url?: string;
         };
         /** @description Why a request was not done. */
         Problem: {

@@ -3,7 +3,9 @@ import 'shaka-player/dist/controls.css'
 import './player.css'
 import type { Playback, Video } from '../api/client'
 import { sentence } from '../api/problem'
+import { showWantedCaptions, switchCaptionsByKey } from './captions'
 import { PlaybackRight } from './playback-right'
+import { addThumbnails } from './thumbnails'
 
 /** How often a playing video looks whether its cookies must be renewed. */
 const RENEWAL_CHECK_MS = 15_000
@@ -47,6 +49,7 @@ export async function startPlayer({ video, container, element, left, onError }: 
   }, RENEWAL_CHECK_MS)
   left.addEventListener('abort', () => clearInterval(renewal))
 
+  switchCaptionsByKey(player, left)
   const showPlaying = () => container.classList.toggle('is-playing', !element.paused)
   for (const event of ['play', 'pause', 'ended']) element.addEventListener(event, showPlaying, { signal: left })
 
@@ -66,6 +69,8 @@ export async function startPlayer({ video, container, element, left, onError }: 
         return
       }
       await player.load(source.url, startSeconds ?? null, source.type)
+      showWantedCaptions(player)
+      if (playback.thumbnails_url) void addThumbnails(player, playback.thumbnails_url, left)
     } catch (error) {
       if (left.aborted || isInterrupted(error)) return
       onError(error instanceof shaka.util.Error ? meaningOf(error) : sentence(error))
@@ -132,7 +137,7 @@ const controlsConfiguration = {
   enableTooltips: true,
   // Wherever the focus is, save in a text field. The keys that scroll pages stay with the page, and nothing is downloaded by a key.
   enableKeyboardPlaybackControlsInWindow: true,
-  shortcuts: { large_rewind: '', large_fast_forward: '', home: '', end: '', take_screenshot: '' },
+  shortcuts: { large_rewind: '', large_fast_forward: '', home: '', end: '', take_screenshot: '', captions: '' },
   customContextMenu: false,
   castSenderUrl: '',
 }
