@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Person, World};
+use tests::{Answer, Film, Person, World, eventually};
 
 const PASSWORD: &str = "Correct horse 7 battery";
 const ANOTHER: &str = "Another horse 8 battery";
@@ -234,5 +234,69 @@ async fn an_address_that_guesses_at_many_accounts_is_stopped_and_its_neighbour_i
     assert_eq!(made + stopped, 120);
     assert!((50..=100).contains(&made), "{made} were made");
     assert_eq!(guess(&Person::nobody(&world.site)).await?.status, 401, "a neighbour");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deleted_account_takes_what_is_its_own_and_leaves_what_is_shared() -> Result<()> {
+    let world = World::get().await;
+    let Some(stack) = world.stack() else { return Ok(()) };
+    let (email, password) = world.account("publisher").await?;
+    let person = Person::sign_in(&world.site, &email, &password).await?;
+    let other = world.person("publisher").await?;
+    let film = Film::unique()?;
+    let own = person.publish(&film).await?;
+    let others = other.publish(&film).await?;
+    let waiting = person.create_upload(&Film::unique()?).await?;
+    let path = |upload: &Value| format!("/videos/{}", upload["video_id"].as_str().unwrap_or_default());
+    let viewer = format!("tv@{}", person.id);
+    let register =
+        async |by: &Person| by.send(by.request(Method::POST, "/register").body(viewer.clone())).await;
+    assert_eq!(register(&person).await?.status, 200);
+
+    let export = person.get("/me/export").await?;
+    assert_eq!((export.status, &export.json["email"]), (200, &json!(email)), "{}", export.json);
+    assert!(export.header("content-disposition").starts_with("attachment"));
+    let ids = |list: &str| -> Vec<&Value> {
+        export.json[list].as_array().into_iter().flatten().map(|item| &item["id"]).collect()
+    };
+    assert_eq!(ids("videos"), [&own["video_id"]]);
+    assert_eq!(ids("uploads"), [&waiting["id"], &own["id"]]);
+    assert_eq!(export.json["live_viewers"], json!([viewer]));
+    assert_eq!(export.json["sign_ins"][0]["outcome"], "signed-in");
+    assert!(!export.json.to_string().contains("s3_upload_id"), "{}", export.json);
+
+    let wrong = person.post("/me/deletion", json!({"password": ANOTHER})).await?;
+    assert_eq!((wrong.status, wrong.problem()), (403, "forbidden"));
+    let deleted = person.post("/me/deletion", json!({"password": password})).await?;
+    assert_eq!(deleted.status, 202, "{}", deleted.json);
+    assert_eq!(refresh(&person).await?, 401, "sessions end at once");
+    let again =
+        Person::nobody(&world.site).post("/session", json!({"email": email, "password": password})).await?;
+    assert_eq!((again.status, again.problem()), (401, "invalid-credentials"));
+
+    eventually("the removal", async || {
+        let gone = other.get(&path(&own)).await?.status == 404 && register(&other).await?.status == 200;
+        Ok(gone.then_some(()))
+    })
+    .await?;
+    // What is shared is the other's now, and plays.
+    assert_eq!(other.get(&path(&others)).await?.status, 200);
+    assert_eq!(other.post_nothing(&format!("{}/playback", path(&others))).await?.status, 200);
+
+    // The identity goes last. From then on the e-mail is anybody's who gets its mail, and knows nothing of before.
+    eventually(
+        "the end of the identity",
+        async || Ok((person.get("/me").await?.status == 401).then_some(())),
+    )
+    .await?;
+    assert_eq!(person.get("/uploads").await?.json["items"], json!([]), "with a token from before");
+    assert_eq!(person.get("/me/sign-ins").await?.json["items"], json!([]));
+    let nobody = Person::nobody(&world.site);
+    assert_eq!(nobody.post("/sign-up", json!({"email": email, "password": ANOTHER})).await?.status, 202);
+    assert_eq!(redeem(&nobody, &email, &mailed_code(stack, &email).await?, ANOTHER).await?.status, 204);
+    let successor = Person::sign_in(&world.site, &email, ANOTHER).await?;
+    assert_ne!(successor.id, person.id);
+    assert_eq!(successor.get("/me").await?.json["roles"], json!(["viewer"]));
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::contract::{document, operations};
 /// What nobody, somebody with a forged token, a viewer, another publisher, an admin and the owner are answered.
 struct Row(&'static str, [u16; 6]);
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 26] = [
     //                      nobody forged viewer other admin owner
     Row("sign_in", [401, 401, 401, 401, 401, 401]),
     Row("refresh_session", [401, 401, 401, 401, 401, 401]),
@@ -21,6 +21,8 @@ const ROWS: [Row; 24] = [
     Row("send_code", [202, 202, 202, 202, 202, 202]),
     Row("redeem_code", [409, 409, 409, 409, 409, 409]),
     Row("change_password", [401, 401, 403, 403, 403, 403]),
+    Row("export_account", [401, 401, 200, 200, 200, 200]),
+    Row("delete_account", [401, 401, 403, 403, 403, 403]),
     Row("list_sign_ins", [401, 401, 200, 200, 200, 200]),
     Row("get_me", [401, 401, 200, 200, 200, 200]),
     Row("create_upload", [401, 401, 403, 201, 201, 201]),
@@ -75,6 +77,8 @@ async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> 
                 json!({"old_password": "Wrong horse 7 battery", "password": "Correct horse 8 battery"});
             person.post("/me/password", body).await
         }
+        "export_account" => person.get("/me/export").await,
+        "delete_account" => person.post("/me/deletion", json!({"password": "Wrong horse 7 battery"})).await,
         "list_sign_ins" => person.get("/me/sign-ins").await,
         "sign_out_everywhere" => person.delete("/sessions").await,
         "refresh_session" => person.post_nothing("/session/refresh").await,

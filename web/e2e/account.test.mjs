@@ -1,11 +1,11 @@
 /**
  * An account's life in a real browser against a running stack: register, confirm, see the history, change the password, sign out
- * everywhere, forget the password and choose another.
+ * everywhere, forget the password and choose another, take the data and go.
  *
  * Environment: BASE_URL; SCREENSHOT_DIR is optional. The codes are those of the local AWS, which are always the same.
  */
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { startBrowser } from './browser.mjs'
@@ -109,6 +109,28 @@ test('the life of an account, in a browser', async (t) => {
     await screenshots('reset')
     await page.getByRole('button', { name: 'Confirm and sign in' }).click()
     await page.getByRole('heading', { name: 'Library' }).waitFor()
+  })
+
+  await step('all data are a file, and the account goes when its password is given', async () => {
+    await page.goto(`${baseUrl}/account`)
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download my data' }).click(),
+    ])
+    assert.equal(download.suggestedFilename(), 'matinee-account.json')
+    const data = JSON.parse(await readFile(await download.path(), 'utf8'))
+    assert.equal(data.email, email)
+    await page.getByRole('button', { name: 'Delete my account' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Your password').fill('not this one, surely')
+    await dialog.getByRole('button', { name: 'Delete my account' }).click()
+    await dialog.getByRole('alert').filter({ hasText: 'The password is wrong' }).waitFor()
+    await screenshots('delete')
+    await dialog.getByLabel('Your password').fill(passwords[2])
+    await dialog.getByRole('button', { name: 'Delete my account' }).click()
+    await page.getByRole('heading', { name: 'Sign in to Matinee' }).waitFor()
+    await signIn(passwords[2])
+    await page.getByRole('alert').filter({ hasText: 'The e-mail or the password is wrong' }).waitFor()
   })
 
   await step('no page has thrown an error', () => assert.deepEqual(pageErrors, []))

@@ -84,6 +84,42 @@ impl Viewers {
         Err(anyhow::anyhow!("registrations of one account or viewer are in each other's way").into())
     }
 
+    /// The viewers that this account has registered. It reads the whole table, and is for the export and the end of an account.
+    ///
+    /// # Errors
+    /// When DynamoDB doesn't answer.
+    pub async fn of(&self, owner_id: &str) -> anyhow::Result<Vec<String>> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("owner_id = :owner_id")
+            .expression_attribute_values(":owner_id", string(owner_id))
+            .projection_expression("viewer_id");
+        let mut items = scan.into_paginator().items().send();
+        let mut viewers = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.context("reading viewers")?;
+            let viewer_id = item.get("viewer_id").and_then(|value| value.as_s().ok());
+            viewers.push(viewer_id.context("a viewer has no id")?.clone());
+        }
+        Ok(viewers)
+    }
+
+    /// Forgets all viewers of an account, and how many there were. Their names are free for others then.
+    ///
+    /// # Errors
+    /// When DynamoDB doesn't answer.
+    pub async fn forget(&self, owner_id: &str) -> anyhow::Result<()> {
+        let mut keys = self.of(owner_id).await?;
+        keys.push(format!("account {owner_id}"));
+        for id in keys {
+            let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key(&id)));
+            delete.send().await.context("forgetting a viewer")?;
+        }
+        Ok(())
+    }
+
     async fn add(&self, viewer: &ViewerId, owner_id: &str) -> anyhow::Result<Added> {
         let put = Put::builder()
             .table_name(&self.table)

@@ -7,12 +7,16 @@ mod attempts;
 mod change_password;
 mod context;
 mod credentials;
+mod delete_account;
+mod export_account;
 mod get_me;
 mod list_sign_ins;
 mod own_password;
 mod redeem_code;
 mod refresh_cookie;
 mod refresh_session;
+mod removals;
+pub mod remove_accounts;
 mod send_code;
 mod session;
 mod sign_in;
@@ -24,7 +28,8 @@ mod user;
 mod user_pool;
 
 pub use attempts::{AttemptsTable, OriginSecret};
-pub use context::{Context, Guarded};
+pub use context::{Belongings, Context, Guarded};
+pub use removals::Removals;
 pub use sign_ins::SignInsTable;
 pub use user_pool::UserPool;
 
@@ -42,6 +47,8 @@ pub fn router() -> Router<Context> {
         .route("/codes", post(send_code::send_code))
         .route("/codes/redeem", post(redeem_code::redeem_code))
         .route("/me", get(get_me::get_me))
+        .route("/me/deletion", post(delete_account::delete_account))
+        .route("/me/export", get(export_account::export_account))
         .route("/me/password", post(change_password::change_password))
         .route("/me/sign-ins", get(list_sign_ins::list_sign_ins))
 }
@@ -59,6 +66,8 @@ pub fn router() -> Router<Context> {
     get_me::get_me,
     change_password::change_password,
     list_sign_ins::list_sign_ins,
+    export_account::export_account,
+    delete_account::delete_account,
 ))]
 pub struct Document;
 

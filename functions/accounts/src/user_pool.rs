@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use cold_start::quick_calls;
 use http_api::Role;
+use library::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::OnceCell;
@@ -58,6 +59,7 @@ pub(crate) struct SignedIn {
 pub(crate) struct Account {
     pub id: String,
     pub email: String,
+    pub created_at: Option<Timestamp>,
     is_unconfirmed: bool,
 }
 
@@ -170,9 +172,11 @@ impl UserPool {
         };
         let attributes = user.user_attributes.unwrap_or_default();
         let email = attributes.into_iter().find(|attribute| attribute.name == "email");
+        let created_ms = user.user_create_date.and_then(|created| created.to_millis().ok());
         Ok(Some(Account {
             id: user.username,
             email: email.and_then(|email| email.value).context("the account has no e-mail")?,
+            created_at: created_ms.map(Timestamp::from_unix_ms),
             is_unconfirmed: user.user_status == Some(UserStatusType::Unconfirmed),
         }))
     }
@@ -184,6 +188,25 @@ impl UserPool {
         match request.user_pool_id(&self.pool_id).username(username).send().await {
             Err(error) if error.code() == Some("UserNotFoundException") => Ok(()),
             other => other.map(drop).context("ending sessions"),
+        }
+    }
+
+    /// Closes an account: nobody signs in to it any more, and its sessions end. One that is gone is closed.
+    pub(crate) async fn close(&self, user_id: &str) -> anyhow::Result<()> {
+        let request = self.client.admin_disable_user().user_pool_id(&self.pool_id).username(user_id);
+        match request.send().await {
+            Err(error) if error.code() == Some("UserNotFoundException") => Ok(()),
+            Err(error) => Err(error).context("disabling an account"),
+            Ok(_) => self.end_sessions(user_id).await,
+        }
+    }
+
+    /// Deletes an account's identity. One that is gone stays so.
+    pub(crate) async fn delete(&self, user_id: &str) -> anyhow::Result<()> {
+        let request = self.client.admin_delete_user().user_pool_id(&self.pool_id).username(user_id);
+        match request.send().await {
+            Err(error) if error.code() == Some("UserNotFoundException") => Ok(()),
+            other => other.map(drop).context("deleting an identity"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Ingest under bad luck: every event three times and shuffled, the function killed at each of its AWS calls and run
 //! again, answers lost after the call was done. Whatever happens, the end is the same.
 
+mod accounts;
 mod connector;
 mod sandbox;
 

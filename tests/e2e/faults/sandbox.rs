@@ -28,12 +28,12 @@ use super::connector::{BadLuck, Fault, Process};
 const LEASE: Duration = Duration::from_millis(300);
 
 pub struct Sandbox {
-    root: SdkConfig,
+    pub(super) root: SdkConfig,
     http: SharedHttpClient,
     s3: S3,
     sqs: Sqs,
-    dynamodb: DynamoDb,
-    tables: Tables,
+    pub(super) dynamodb: DynamoDb,
+    pub(super) tables: Tables,
     upload_bucket: String,
     media_bucket: String,
     package_queue_url: String,
@@ -67,7 +67,7 @@ impl Sandbox {
     pub async fn live(&self, fault: Fault, seed: u64) -> Result<bool> {
         let bad_luck = BadLuck::new(fault);
         let film = Film::unique()?;
-        let uploads = [self.upload(&film).await?, self.upload(&film).await?];
+        let uploads = [self.upload(&film, &somebody()).await?, self.upload(&film, &somebody()).await?];
         self.ingest(&bad_luck, &uploads, seed).await?;
         let content = self.check_ready(&uploads).await?;
         for upload in &uploads {
@@ -79,7 +79,7 @@ impl Sandbox {
     }
 
     /// What the functions of `uploads` leave behind: a record and an object with checksums.
-    async fn upload(&self, film: &Film) -> Result<UploadId> {
+    pub(super) async fn upload(&self, film: &Film, owner: &UserId) -> Result<UploadId> {
         let id = UploadId::new();
         let size_bytes = film.bytes.len() as u64;
         let (bucket, key) = (&self.upload_bucket, id.object_key());
@@ -88,7 +88,7 @@ impl Sandbox {
         let s3_upload_id = begun.upload_id.context("an upload has an id")?;
         let upload = Upload {
             id,
-            owner_id: UserId::new(Uuid::now_v7().to_string()),
+            owner_id: owner.clone(),
             name: "A film".to_owned(),
             description: None,
             file_name: film.file_name.clone(),
@@ -129,7 +129,7 @@ impl Sandbox {
     }
 
     /// Delivers the events until none is left.
-    async fn ingest(&self, bad_luck: &BadLuck, uploads: &[UploadId], seed: u64) -> Result<()> {
+    pub(super) async fn ingest(&self, bad_luck: &BadLuck, uploads: &[UploadId], seed: u64) -> Result<()> {
         let mut events: Vec<_> =
             uploads.iter().flat_map(|id| [0, 1, 2].map(|_| self.s3_event(*id))).collect();
         shuffle(&mut events, seed);
@@ -283,7 +283,7 @@ impl Sandbox {
         Ok(())
     }
 
-    async fn counts(&self) -> Result<[i32; 3]> {
+    pub(super) async fn counts(&self) -> Result<[i32; 3]> {
         let mut counts = [0; 3];
         let Tables { uploads, contents, videos } = &self.tables;
         for (count, table) in counts.iter_mut().zip([contents, uploads, videos]) {
@@ -308,15 +308,15 @@ impl Sandbox {
         message
     }
 
-    fn process(&self, bad_luck: &BadLuck) -> Process {
+    pub(super) fn process(&self, bad_luck: &BadLuck) -> Process {
         Process::new(bad_luck.clone(), self.http.clone())
     }
 
-    fn config(&self, process: &Process) -> SdkConfig {
+    pub(super) fn config(&self, process: &Process) -> SdkConfig {
         self.root.to_builder().http_client(process.clone()).build()
     }
 
-    fn library(&self, config: &SdkConfig) -> Library {
+    pub(super) fn library(&self, config: &SdkConfig) -> Library {
         Library::new(DynamoDb::new(config), self.tables.clone())
     }
 
@@ -345,7 +345,7 @@ fn only(message: SqsMessage) -> SqsEvent {
 }
 
 /// A table with the same keys and indexes.
-async fn copy_table(dynamodb: &DynamoDb, original: &str, copy: &str) -> Result<()> {
+pub(super) async fn copy_table(dynamodb: &DynamoDb, original: &str, copy: &str) -> Result<()> {
     let told = dynamodb.describe_table().table_name(original).send().await?;
     let table = told.table.context("the table is told")?;
     let indexes = table.global_secondary_indexes.unwrap_or_default().into_iter().map(|index| {
@@ -375,4 +375,9 @@ fn shuffle<T>(items: &mut [T], seed: u64) {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         items.swap(last, usize::try_from(state >> 33).unwrap_or(0) % (last + 1));
     }
+}
+
+/// An owner who has nothing yet.
+pub(super) fn somebody() -> UserId {
+    UserId::new(Uuid::now_v7().to_string())
 }

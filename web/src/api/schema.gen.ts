@@ -78,6 +78,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deletes the caller's account, for good: their sessions, uploads, videos, history and identity.
+         * @description Sessions end at once, the rest goes within minutes. What others have published as well stays theirs.
+         */
+        post: operations["delete_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers everything that is kept about the caller, as a file to be saved. */
+        get: operations["export_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me/password": {
         parameters: {
             query?: never;
@@ -372,6 +409,27 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The proof that it is the account's owner who wants it gone. */
+        AccountDeletion: {
+            /** Format: password */
+            password: string;
+        };
+        /** @description Everything that is kept about an account. */
+        AccountExport: {
+            created_at?: components["schemas"]["Timestamp"];
+            /** Format: email */
+            email: string;
+            exported_at: components["schemas"]["Timestamp"];
+            /** @description Never changes, unlike the e-mail. */
+            id: string;
+            /** @description The names under which live channels are watched. */
+            live_viewers: string[];
+            roles: components["schemas"]["Role"][];
+            /** @description Attempts to sign in, of the last 180 days, newest first. */
+            sign_ins: components["schemas"]["SignIn"][];
+            uploads: components["schemas"]["ExportedUpload"][];
+            videos: components["schemas"]["ExportedVideo"][];
+        };
         /** @description The live channels. */
         Channels: {
             /** @description By id. */
@@ -428,6 +486,25 @@ export interface components {
             email: string;
             /** Format: password */
             password: string;
+        };
+        /** @description A file that was sent. */
+        ExportedUpload: {
+            created_at: components["schemas"]["Timestamp"];
+            description?: string;
+            file_name: string;
+            id: components["schemas"]["UploadId"];
+            name: string;
+            /** Format: int64 */
+            size_bytes: number;
+            state: components["schemas"]["UploadState"];
+        };
+        /** @description A film that is listed. The film itself is at `/media/…/original`, as long as the account is there. */
+        ExportedVideo: {
+            created_at: components["schemas"]["Timestamp"];
+            description?: string;
+            id: components["schemas"]["VideoId"];
+            title: string;
+            updated_at: components["schemas"]["Timestamp"];
         };
         /** @description One wrong part of a request. */
         FieldError: {
@@ -1137,6 +1214,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    delete_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDeletion"];
+            };
+        };
+        responses: {
+            /** @description The account is closed and is being removed. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountExport"];
                 };
             };
             401: components["responses"]["Unauthenticated"];

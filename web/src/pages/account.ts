@@ -4,6 +4,7 @@ import { sentence } from '../api/problem'
 import { dayAndTime } from '../format'
 import type { Visit } from '../router'
 import { session } from '../session'
+import { deleteAccount } from '../views/delete-account'
 import { confirmed } from '../views/dialog'
 import { keepDrawn } from '../views/draw'
 import { failure, toast } from '../views/notice'
@@ -59,6 +60,13 @@ export function show({ root, left, go }: Visit): void {
         <h2>Sign-ins</h2>
         <p class="faint">Of the last 180 days. If one of them wasn’t you, change your password.</p>
         ${history()}
+      </section>
+      <section>
+        <h2>Your data</h2>
+        <p>A file with everything that is kept about you: account, sign-ins, uploads and videos.</p>
+        <button class="button" type="button" ?disabled=${busy} @click=${exportAll}>Download my data</button>
+        <p>Deleting the account removes your uploads, your videos and your history for good.</p>
+        <button class="button danger" type="button" ?disabled=${busy} @click=${removeAccount}>Delete my account</button>
       </section>
     </div>`
   }
@@ -148,5 +156,30 @@ export function show({ root, left, go }: Visit): void {
     } catch (error) {
       toast(sentence(error))
     }
+  }
+
+  async function exportAll(): Promise<void> {
+    busy = true
+    redraw()
+    try {
+      const all = await answer(api.GET('/me/export', { signal: left }))
+      const link = document.createElement('a')
+      link.href = URL.createObjectURL(new Blob([JSON.stringify(all, null, 2)], { type: 'application/json' }))
+      link.download = 'matinee-account.json'
+      link.click()
+      // The download has its own hold on the bytes once it has begun.
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+    } catch (error) {
+      toast(sentence(error))
+    }
+    busy = false
+    redraw()
+  }
+
+  async function removeAccount(): Promise<void> {
+    if (!(await deleteAccount())) return
+    await session.signOut().catch(() => undefined)
+    go('/sign-in', { replace: true })
+    toast('Your account is closed and is being removed.')
   }
 }

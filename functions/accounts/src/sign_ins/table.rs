@@ -94,6 +94,32 @@ impl SignInsTable {
         Ok((sign_ins.collect::<anyhow::Result<_>>()?, next))
     }
 
+    /// Forgets all of an account's.
+    pub(crate) async fn forget(&self, user_id: &str) -> anyhow::Result<()> {
+        loop {
+            let found = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("user_id = :user_id")
+                .expression_attribute_values(":user_id", string(user_id))
+                .projection_expression("user_id, entry")
+                .limit(100)
+                .consistent_read(true)
+                .send()
+                .await
+                .context("reading sign-ins")?;
+            let keys = found.items.unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            for key in keys {
+                let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+                delete.send().await.context("forgetting a sign-in")?;
+            }
+        }
+    }
+
     async fn put(&self, user_id: &str, entry: &str, this: &SignIn, kept: Duration) -> anyhow::Result<()> {
         let put =
             self.client.put_item().table_name(&self.table).set_item(Some(item(user_id, entry, this, kept)?));

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::{AttemptsTable, Context, Guarded, OriginSecret, SignInsTable, UserPool};
+use crate::{AttemptsTable, Context, Guarded, OriginSecret, Removals, SignInsTable, UserPool};
 
 type Answer = (u16, Value);
 type Answers = dyn Fn(&str, &Value) -> Answer + Send + Sync;
@@ -75,6 +75,8 @@ impl FakeCognito {
             users: UserPool::new(&sdk, "pool-1", "client-1"),
             guarded: Some(Guarded { attempts, origin_secret: OriginSecret::new("0rigin") }),
             sign_ins: Some(SignInsTable::new(&sdk, "sign-ins")),
+            removals: Some(Removals::new(&sdk, "removals")),
+            belongings: None,
             sign_up_is_open: !self.sign_up_is_closed,
         }
     }
