@@ -178,7 +178,7 @@ fn subtitles(text: &PlannedText, seconds: f64) -> String {
 }
 
 fn media_header(planned: &PlannedTrack) -> String {
-    let longest = (0..planned.segments.len()).map(|index| planned.segment_seconds(index)).fold(0.0, f64::max);
+    let longest = (0..planned.segments.len()).map(|index| planned.listed_seconds(index)).fold(0.0, f64::max);
     // Durations are compared with the target after rounding to whole seconds.
     let target = (longest.round() as u64).max(1);
     format!(
@@ -198,7 +198,7 @@ fn byte_range(text: &mut String, planned: &PlannedTrack, index: usize, bytes: u6
         text,
         format_args!(
             "#EXTINF:{:.6},\n#EXT-X-BYTERANGE:{bytes}@{}\n{}",
-            planned.segment_seconds(index),
+            planned.listed_seconds(index),
             planned.segments[index].position,
             planned.file_name()
         ),

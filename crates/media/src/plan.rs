@@ -123,6 +123,16 @@ impl PlannedTrack {
         samples.filter_map(|sample| self.timeline.apply(sample))
     }
 
+    /// How long a segment is in playlists. Players take their sums for the decode times in the media, which
+    /// for sound are those before the edit list that hides its priming.
+    pub(crate) fn listed_seconds(&self, index: usize) -> f64 {
+        let segment = &self.segments[index].counted;
+        match self.track.kind {
+            TrackKind::Video => self.segment_seconds(index),
+            TrackKind::Audio => self.seconds(segment.duration),
+        }
+    }
+
     /// Samples that are carried over.
     pub(crate) fn samples(&self) -> u64 {
         self.segments.iter().map(|segment| u64::from(segment.counted.samples)).sum()
@@ -305,7 +315,8 @@ fn plan_track(
         starts.push(start.max(starts.last().copied().unwrap_or(0)));
     }
     let last = &segments.last()?.counted;
-    let end = (last.time + last.duration).saturating_sub(timeline.media_time);
+    // Not where decoding ends: with varying rates, the sample that is shown last may be a long one.
+    let end = (last.latest - timeline.media_time as i64).max(0) as u64;
     starts.push(end.max(*starts.last()?));
     if starts.windows(2).any(|times| times[1] - times[0] > u64::from(u32::MAX)) {
         return None;

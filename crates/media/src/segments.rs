@@ -59,6 +59,8 @@ pub(crate) struct Counted {
     pub(crate) duration: u64,
     /// The earliest composition time.
     pub(crate) earliest: i64,
+    /// When the sample that is shown last ends.
+    pub(crate) latest: i64,
     pub(crate) durations: Uniform,
     pub(crate) sizes: Uniform,
     /// Some composition shift is not 0.
@@ -77,6 +79,7 @@ impl Counted {
             time: timed.time,
             duration: timed.duration.into(),
             earliest: timed.time as i64 + i64::from(timed.shift),
+            latest: timed.time as i64 + i64::from(timed.shift) + i64::from(timed.duration),
             durations: Uniform::Same(timed.duration),
             sizes: Uniform::Same(timed.sample.size),
             shifted: timed.shift != 0,
@@ -93,6 +96,7 @@ impl Counted {
             time,
             duration: u64::from(frames) * u64::from(frame_duration),
             earliest: time as i64,
+            latest: time as i64 + i64::from(frames) * i64::from(frame_duration),
             durations: Uniform::Same(frame_duration),
             sizes: Uniform::Same(frame_bytes),
             shifted: false,
@@ -107,6 +111,7 @@ impl Counted {
         self.bytes += next.bytes;
         self.duration += next.duration;
         self.earliest = self.earliest.min(next.earliest);
+        self.latest = self.latest.max(next.latest);
         self.durations = self.durations.and(next.durations);
         self.sizes = self.sizes.and(next.sizes);
         self.shifted |= next.shifted;
@@ -187,7 +192,7 @@ fn silent_segments(timeline: &Timeline, silent_frame: u32, target: u64) -> Vec<S
     let mut segments = Vec::new();
     let frame_duration = u64::from(timeline.silent_frame_duration).max(1);
     let at_once = (target / frame_duration).clamp(1, u64::from(u32::MAX)) as u32;
-    let (mut left, mut time) = (timeline.silent_frames, timeline.silence_time);
+    let (mut left, mut time) = (timeline.silent_frames, 0);
     while left > 0 {
         let frames = left.min(at_once);
         let counted = Counted::silence(frames, time, timeline.silent_frame_duration, silent_frame);

@@ -30,10 +30,8 @@ pub(crate) struct Timeline {
     hold: u32,
     /// Composition time that is presented at 0; the edit list of the output.
     pub(crate) media_time: u64,
-    /// Silent frames before the first sample.
+    /// Silent frames before the first sample, from 0 on.
     pub(crate) silent_frames: u32,
-    /// Output decode time of the first silent frame.
-    pub(crate) silence_time: u64,
     /// Ticks of one silent frame.
     pub(crate) silent_frame_duration: u32,
 }
@@ -179,7 +177,6 @@ fn timeline(chosen: &Chosen<'_>, entry: &Entry, moved: i64, movie_timescale: u32
         hold: 0,
         media_time: first.min(0).unsigned_abs(),
         silent_frames: 0,
-        silence_time: 0,
         silent_frame_duration: 0,
     };
     match chosen.silence {
@@ -188,8 +185,12 @@ fn timeline(chosen: &Chosen<'_>, entry: &Entry, moved: i64, movie_timescale: u32
             let frame = rescale(silence.samples.into(), silence.rate, track.timescale)?;
             let frame = u32::try_from(frame).ok().filter(|&frame| frame > 0)?;
             timeline.silent_frame_duration = frame;
-            timeline.silent_frames = gap / frame;
-            timeline.silence_time = (gap % frame).into();
+            // What of the first is too much is hidden by the edit list, so that there is sound from 0 on:
+            // players take the smallest hole there for one to jump over.
+            timeline.silent_frames = gap.div_ceil(frame);
+            let hidden = u64::from(timeline.silent_frames) * u64::from(frame) - u64::from(gap);
+            timeline.offset = timeline.offset.checked_add_unsigned(hidden)?;
+            timeline.media_time += hidden;
         }
         None => {}
     }
