@@ -21,7 +21,17 @@ pub async fn run(project: &Project) -> Result<()> {
     setup::as_if_not_in_cargo(&mut command);
     show(command.args(tests).env("CARGO_TARGET_DIR", &project.target).current_dir(&project.root)).await?;
     show(Command::new("npm").args(["test"]).current_dir(project.web())).await?;
+    in_players(project).await?;
     in_browser(project).await
+}
+
+/// A few of the films that `npm run players` has three players play, one for each way in which films differ.
+async fn in_players(project: &Project) -> Result<()> {
+    let few = "faststart|trim|opengop|vfr|live_nocues|av1|audio_only|late-sound|surround.mp4|languages";
+    let mut command = Command::new("npm");
+    command.args(["run", "players"]).current_dir(project.web());
+    command.env("FILMS", few).env("FFMPEG", film::ffmpeg(project).await?);
+    show(command.env("MATINEE_MEDIA", project.binaries().join("matinee-media"))).await
 }
 
 async fn in_browser(project: &Project) -> Result<()> {

@@ -45,56 +45,77 @@ pub(crate) fn frame_rate(planned: &PlannedTrack) -> Option<(u64, u64)> {
 
 /// A language as BCP 47 wants it: two letters where there are two.
 pub(crate) fn language_tag(code: &str) -> &str {
-    const SHORT: [(&str, &str); 46] = [
-        ("ara", "ar"),
-        ("bul", "bg"),
-        ("cat", "ca"),
-        ("ces", "cs"),
-        ("cze", "cs"),
-        ("chi", "zh"),
-        ("zho", "zh"),
-        ("dan", "da"),
-        ("deu", "de"),
-        ("ger", "de"),
-        ("dut", "nl"),
-        ("nld", "nl"),
-        ("ell", "el"),
-        ("gre", "el"),
-        ("eng", "en"),
-        ("est", "et"),
-        ("fas", "fa"),
-        ("per", "fa"),
-        ("fin", "fi"),
-        ("fra", "fr"),
-        ("fre", "fr"),
-        ("heb", "he"),
-        ("hin", "hi"),
-        ("hrv", "hr"),
-        ("hun", "hu"),
-        ("ind", "id"),
-        ("isl", "is"),
-        ("ita", "it"),
-        ("jpn", "ja"),
-        ("kor", "ko"),
-        ("lav", "lv"),
-        ("lit", "lt"),
-        ("nor", "no"),
-        ("pol", "pl"),
-        ("por", "pt"),
-        ("ron", "ro"),
-        ("rum", "ro"),
-        ("rus", "ru"),
-        ("slk", "sk"),
-        ("slv", "sl"),
-        ("spa", "es"),
-        ("swe", "sv"),
-        ("tha", "th"),
-        ("tur", "tr"),
-        ("ukr", "uk"),
-        ("vie", "vi"),
-    ];
     SHORT.iter().find(|(long, _)| *long == code).map_or(code, |(_, short)| short)
 }
+
+/// A language as ISO 639-2 has it. `None` where that is not known.
+pub(crate) fn three_letters(tag: &str) -> Option<&str> {
+    let primary = tag.split('-').next().unwrap_or_default();
+    match primary.len() {
+        3 => Some(primary),
+        _ => SHORT.iter().find(|(_, short)| *short == primary).map(|(long, _)| *long),
+    }
+}
+
+/// Whether a text has the form of a language's tag, and says something.
+pub(crate) fn is_tag(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let primary = parts.next().unwrap_or_default();
+    let known = (2..=3).contains(&primary.len()) && primary.bytes().all(|byte| byte.is_ascii_lowercase());
+    let part =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    known && primary != "und" && text.len() <= 35 && parts.all(part)
+}
+
+/// Codes of ISO 639-2, and those of two letters for the same.
+const SHORT: [(&str, &str); 46] = [
+    ("ara", "ar"),
+    ("bul", "bg"),
+    ("cat", "ca"),
+    ("ces", "cs"),
+    ("cze", "cs"),
+    ("zho", "zh"),
+    ("chi", "zh"),
+    ("dan", "da"),
+    ("deu", "de"),
+    ("ger", "de"),
+    ("nld", "nl"),
+    ("dut", "nl"),
+    ("ell", "el"),
+    ("gre", "el"),
+    ("eng", "en"),
+    ("est", "et"),
+    ("fas", "fa"),
+    ("per", "fa"),
+    ("fin", "fi"),
+    ("fra", "fr"),
+    ("fre", "fr"),
+    ("heb", "he"),
+    ("hin", "hi"),
+    ("hrv", "hr"),
+    ("hun", "hu"),
+    ("ind", "id"),
+    ("isl", "is"),
+    ("ita", "it"),
+    ("jpn", "ja"),
+    ("kor", "ko"),
+    ("lav", "lv"),
+    ("lit", "lt"),
+    ("nor", "no"),
+    ("pol", "pl"),
+    ("por", "pt"),
+    ("ron", "ro"),
+    ("rum", "ro"),
+    ("rus", "ru"),
+    ("slk", "sk"),
+    ("slv", "sl"),
+    ("spa", "es"),
+    ("swe", "sv"),
+    ("tha", "th"),
+    ("tur", "tr"),
+    ("ukr", "uk"),
+    ("vie", "vi"),
+];
 
 /// Channels of a track's sound, at least one.
 pub(crate) fn channels(planned: &PlannedTrack) -> u16 {

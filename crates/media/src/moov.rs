@@ -5,6 +5,8 @@ use mp4_atom::{Decode, Mdhd, Mvhd, Tkhd};
 
 use crate::boxes::{BoxBytes, be_u32, be_u64, body_of, boxes, damaged, find};
 use crate::codec::pcm_frame_bytes;
+use crate::manifest::is_tag;
+use crate::matroska::text;
 use crate::tables::Tables;
 use crate::text::{TextTrack, parse_text_track};
 use crate::{MediaError, TrackKind};
@@ -21,13 +23,15 @@ pub(crate) struct Track {
     pub(crate) enabled: bool,
     /// Ticks a second of all times but those of edits.
     pub(crate) timescale: u32,
-    /// ISO 639-2.
+    /// ISO 639-2, or a tag of BCP 47 where the file has one.
     pub(crate) language: Option<String>,
     pub(crate) header: Tkhd,
     /// The sample descriptions, header included.
     pub(crate) entries: Vec<BoxBytes>,
     pub(crate) edits: Edits,
     pub(crate) tables: Tables,
+    /// What every sample begins with, but is not in the file (Matroska's header stripping).
+    pub(crate) prefix: Bytes,
 }
 
 /// The edit list, as far as a packager can honour it.
@@ -136,11 +140,12 @@ fn parse_track(trak: &Bytes, file_size: u64) -> Result<Option<Track>, MediaError
         kind,
         enabled: header.enabled,
         timescale: media.timescale,
-        language: language(&media.language),
+        language: extended_language(&mdia)?.or_else(|| language(&media.language)),
         header,
         entries,
         edits: edits.unwrap_or_default(),
         tables,
+        prefix: Bytes::new(),
     }))
 }
 
@@ -149,6 +154,12 @@ fn chapter_tracks(trak: &Bytes) -> Vec<u32> {
     let tref = body_of(trak, b"tref").ok().flatten();
     let chap = tref.and_then(|tref| body_of(&tref, b"chap").ok().flatten()).unwrap_or_default();
     chap.chunks_exact(4).take(MOST_TRACKS).map(|id| be_u32(id, 0)).collect()
+}
+
+/// A tag of BCP 47, which tells more than three letters can.
+fn extended_language(mdia: &Bytes) -> Result<Option<String>, MediaError> {
+    let tag = body_of(mdia, b"elng")?.map(|elng| text(elng.get(4..).unwrap_or_default()));
+    Ok(tag.filter(|tag| is_tag(tag)))
 }
 
 /// QuickTime keeps Macintosh language numbers in the same field; those and `und` tell nothing.

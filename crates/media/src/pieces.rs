@@ -38,7 +38,8 @@ pub(crate) struct Pieces<'a> {
     samples_left: u32,
     /// Added to all composition shifts.
     lift: i32,
-    /// The beginning of a run whose end is not known yet.
+    /// The beginning of a run whose end is not known yet. Where samples have a prefix, a sample whose
+    /// prefix has come.
     run: Option<Range<u64>>,
 }
 
@@ -109,7 +110,20 @@ impl<'a> Pieces<'a> {
     }
 
     fn next_run(&mut self) -> Option<Piece> {
+        let prefix = &self.planned.track.prefix;
         let samples = self.samples.as_mut()?;
+        if !prefix.is_empty() {
+            if let Some(sample) = self.run.take().filter(|sample| !sample.is_empty()) {
+                return Some(Piece::Copied(sample));
+            }
+            if self.samples_left > 0
+                && let Some(sample) = samples.next()
+            {
+                self.samples_left -= 1;
+                self.run = Some(sample.position..sample.end());
+                return Some(Piece::Made(prefix.clone()));
+            }
+        }
         while self.samples_left > 0 {
             let Some(sample) = samples.next() else { break };
             self.samples_left -= 1;

@@ -100,7 +100,7 @@ pub struct TrackProbe {
     /// Channels of sound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<u16>,
-    /// ISO 639-2, absent when undetermined.
+    /// ISO 639-2, or a tag of BCP 47 where the file has one; absent when undetermined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// Mean bits a second.

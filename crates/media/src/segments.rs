@@ -75,17 +75,17 @@ impl Counted {
     pub(crate) fn one(timed: &TimedSample, sync: bool) -> Self {
         Self {
             samples: 1,
-            bytes: timed.sample.size.into(),
+            bytes: timed.size.into(),
             time: timed.time,
             duration: timed.duration.into(),
             earliest: timed.time as i64 + i64::from(timed.shift),
             latest: timed.time as i64 + i64::from(timed.shift) + i64::from(timed.duration),
             durations: Uniform::Same(timed.duration),
-            sizes: Uniform::Same(timed.sample.size),
+            sizes: Uniform::Same(timed.size),
             shifted: timed.shift != 0,
             first_is_sync: sync,
             syncs: sync.into(),
-            first_size: timed.sample.size,
+            first_size: timed.size,
         }
     }
 

@@ -10,10 +10,12 @@
 use crate::TrackKind;
 use crate::codec::Silence;
 use crate::moov::Track;
-use crate::tables::{Cursor, Sample};
+use crate::tables::{Cursor, Sample, Tables};
 
 /// Audio before the start that a decoder warms up on. Longer lead-ins were cut by someone.
 const PRIMING_MS: i64 = 150;
+/// Pictures that are over sooner, while sound goes on, are held.
+const SHORTEST_MS: i128 = 1_000;
 
 /// A track's place on the output's timeline, in its own timescale.
 #[derive(Debug, Clone)]
@@ -28,6 +30,10 @@ pub(crate) struct Timeline {
     first_shift: i64,
     /// By how much the first picture is held longer.
     hold: u32,
+    /// By how much the last one is.
+    hold_last: u32,
+    /// What the output adds to each sample.
+    prefix_bytes: u32,
     /// Composition time that is presented at 0; the edit list of the output.
     pub(crate) media_time: u64,
     /// Silent frames before the first sample, from 0 on.
@@ -40,6 +46,8 @@ pub(crate) struct Timeline {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimedSample {
     pub(crate) sample: Sample,
+    /// With what every sample begins with and the source leaves out.
+    pub(crate) size: u32,
     /// Output decode time.
     pub(crate) time: u64,
     pub(crate) duration: u32,
@@ -52,10 +60,12 @@ impl Timeline {
     pub(crate) fn apply(&self, sample: Sample) -> Option<TimedSample> {
         let first = sample.index == self.start.index();
         let hold = if first { self.hold } else { 0 };
+        let hold_last = if sample.index + 1 == self.end_index { self.hold_last } else { 0 };
         Some(TimedSample {
             time: u64::try_from(sample.time as i64 + self.offset - i64::from(hold)).ok()?,
-            duration: sample.duration.checked_add(hold)?,
+            duration: sample.duration.checked_add(hold)?.checked_add(hold_last)?,
             shift: i32::try_from(i64::from(sample.shift) - self.first_shift).ok()?,
+            size: sample.size.checked_add(self.prefix_bytes)?,
             sample,
         })
     }
@@ -110,6 +120,7 @@ pub(crate) fn lay_out(chosen: &[Chosen<'_>], movie_timescale: u32) -> Option<(Ve
         }
         timelines.push(timeline(chosen, entry, moved, movie_timescale)?);
     }
+    hold_still(chosen, &mut timelines)?;
     Some((timelines, rescale(ticks.into(), timescale, 1000)?))
 }
 
@@ -175,6 +186,8 @@ fn timeline(chosen: &Chosen<'_>, entry: &Entry, moved: i64, movie_timescale: u32
         offset: i64::from(gap).checked_sub(i64::try_from(entry.sample.time).ok()?)?,
         first_shift: entry.sample.shift.into(),
         hold: 0,
+        hold_last: 0,
+        prefix_bytes: u32::try_from(track.prefix.len()).ok()?,
         media_time: first.min(0).unsigned_abs(),
         silent_frames: 0,
         silent_frame_duration: 0,
@@ -195,6 +208,29 @@ fn timeline(chosen: &Chosen<'_>, entry: &Entry, moved: i64, movie_timescale: u32
         None => {}
     }
     Some(timeline)
+}
+
+/// A picture or two with a long sound, as songs have, is held for as long: players wait for more of such
+/// a picture and never begin. `None` when that is out of range.
+fn hold_still(chosen: &[Chosen<'_>], timelines: &mut [Timeline]) -> Option<()> {
+    let end = |chosen: &Chosen<'_>, timeline: &Timeline| {
+        let Tables { first_time, duration, .. } = chosen.track.tables;
+        let ticks = i64::try_from(first_time.checked_add(duration)?).ok()?.checked_add(timeline.offset)?;
+        ticks.checked_sub(i64::try_from(timeline.media_time).ok()?)
+    };
+    for index in 0..chosen.len() {
+        let (still, timescale) = (&chosen[index], chosen[index].track.timescale);
+        let shown = end(still, &timelines[index])?;
+        if still.track.kind != TrackKind::Video || shown >= rescale(SHORTEST_MS, 1000, timescale)? {
+            continue;
+        }
+        let mut longest = shown;
+        for (other, timeline) in chosen.iter().zip(&*timelines) {
+            longest = longest.max(rescale(end(other, timeline)?.into(), other.track.timescale, timescale)?);
+        }
+        timelines[index].hold_last = u32::try_from(longest - shown).ok()?;
+    }
+    Some(())
 }
 
 /// Samples after the end of the edit are cut where that takes none away that is shown.

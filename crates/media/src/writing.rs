@@ -5,6 +5,7 @@ use mp4_atom::{Encode, FixedPoint, FourCC, Ftyp, Hdlr, Mdhd, Mvhd, Smhd, Tkhd, T
 
 use crate::TrackKind;
 use crate::boxes::{put_box, put_u32s};
+use crate::manifest::three_letters;
 use crate::moov::Track;
 use crate::segments::{Counted, Segment};
 use crate::timing::TimedSample;
@@ -79,7 +80,7 @@ fn trak(out: &mut Vec<u8>, track: &Track, entry: &[u8], media_time: u64) -> Opti
 }
 
 fn mdia(out: &mut Vec<u8>, track: &Track, entry: &[u8]) -> Option<()> {
-    let language = track.language.clone().unwrap_or_else(|| "und".into());
+    let language = track.language.as_deref().and_then(three_letters).unwrap_or("und").to_owned();
     Mdhd { timescale: track.timescale, language, ..Mdhd::default() }.encode(out).ok()?;
     let (handler, name) = match track.kind {
         TrackKind::Video => (b"vide", "Video"),
@@ -246,7 +247,7 @@ fn trun(
             put_u32s(out, &[timed.duration]);
         }
         if sizes {
-            put_u32s(out, &[timed.sample.size]);
+            put_u32s(out, &[timed.size]);
         }
         if flags == Flags::Each {
             put_u32s(out, &[if sync { SYNC_FLAGS } else { NON_SYNC_FLAGS }]);

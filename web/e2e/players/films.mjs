@@ -22,7 +22,10 @@ function picture(rate, seconds = 6) {
   return `-f lavfi -i testsrc2=s=192x108:r=${rate}:d=${seconds}`
 }
 
-/** Each with what it takes to make it; a sample is there already. `sounds` where there is more or less than one track of sound. */
+/**
+ * Each with what it takes to make it; a sample is there already. `sounds` where there is more or less than one track of sound, `notBy` where a
+ * player can't: hls.js waits for a second picture before it tells the browser that there is none, and Shaka ends HLS where its shortest track ends.
+ */
 const FILMS = [
   { sample: 'h264_aac_faststart.mp4' },
   { sample: 'h264_aac_ctts_v1_negative.mp4' },
@@ -56,9 +59,10 @@ const FILMS = [
   },
   { name: 'late-sound.webm', made: [picture(25), '-itsoffset 0.7', SOUND, VP9, OPUS] },
   { name: 'late-picture.mp4', made: ['-itsoffset 0.5', picture(25), SOUND, H264, AAC] },
-  { name: 'short-sound.mp4', made: [picture(25), SOUND, H264, AAC, '-af atrim=end=3'] },
+  { name: 'short-sound.mp4', made: [picture(25), SOUND, H264, AAC, '-af atrim=end=3'], notBy: ['shaka-hls'] },
+  { name: 'long-sound.mp4', made: [picture(25, 4), '-f lavfi -i sine=f=440:r=48000:d=14', H264, AAC] },
   { name: 'one-picture.mp4', made: [picture(25), H264, '-frames:v 1'], sounds: 0 },
-  { name: 'one-picture-with-sound.mp4', made: [picture(25, 0.04), SOUND, H264, AAC] },
+  { name: 'one-picture-with-sound.mp4', made: [picture(25, 0.04), SOUND, H264, AAC], notBy: ['hls'] },
   { name: 'turned.mov', sample: 'h264_aac_faststart.mp4', copied: ['-display_rotation 90'] },
 ]
 
@@ -71,7 +75,7 @@ export async function makeFilms(directory, wanted = () => true) {
     for (let film = left.shift(); film; film = left.shift()) await packageFilm(directory, film)
   }
   await Promise.all([worker(), worker()])
-  return films.map(({ name, sounds = 1 }) => ({ name, sounds, folder: path.join(directory, `${name}.out`) }))
+  return films.map(({ name, sounds = 1, notBy = [] }) => ({ name, sounds, notBy, folder: path.join(directory, `${name}.out`) }))
 }
 
 async function packageFilm(directory, { name, sample, made, copied }) {

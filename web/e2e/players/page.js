@@ -4,7 +4,7 @@
  */
 
 /** Everything here takes well under a second on a machine with nothing else to do. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 
 const video = document.querySelector('video')
 video.muted = true

@@ -1,6 +1,7 @@
 //! What stands before the media: the clock and the tracks (RFC 9559, sections 5.1.2 and 5.1.4).
 
 use crate::TrackKind;
+use crate::manifest::is_tag;
 use crate::matroska::ebml::{child, elements, float, text, unsigned};
 
 const TRACK_ENTRY: u32 = 0xae;
@@ -9,6 +10,8 @@ const AUDIO: u32 = 0xe1;
 
 /// More tracks than this is no film.
 const MOST_TRACKS: usize = 100;
+/// Longer beginnings that all frames share are nobody's; each frame of an output has one.
+const MOST_PREFIX_BYTES: usize = 64;
 
 /// A picture or sound track as its entry describes it.
 #[derive(Debug, Clone)]
@@ -22,13 +25,15 @@ pub(crate) struct Entry {
     pub(crate) private: Vec<u8>,
     /// Players choose it by themselves.
     pub(crate) enabled: bool,
-    /// ISO 639-2.
+    /// ISO 639-2, or a tag of BCP 47 where the file has one.
     pub(crate) language: Option<String>,
     /// How long a frame lasts, where all last as long.
     pub(crate) frame_ns: Option<u64>,
     /// What the decoder puts out before the first sample that was meant.
     pub(crate) delay_ns: u64,
     pub(crate) encoding: Encoding,
+    /// What every frame begins with, but is not in the file.
+    pub(crate) prefix: Vec<u8>,
     pub(crate) video: Video,
     pub(crate) sample_rate: u32,
     pub(crate) channels: u16,
@@ -40,7 +45,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Plain,
-    /// Frames lack a common beginning, or are packed: they cannot be copied as they lie.
+    /// Frames are packed: they cannot be copied as they lie.
     Compressed,
     Encrypted,
 }
@@ -87,6 +92,7 @@ fn entry(body: &[u8]) -> Option<Entry> {
         _ => return None,
     };
     let audio = child(body, AUDIO).unwrap_or_default();
+    let (encoding, prefix) = child(body, 0x6d80).map_or((Encoding::Plain, Vec::new()), encoding);
     let flag = |id: u32| number(id).unwrap_or(1) != 0;
     let rate = child(audio, 0xb5).and_then(float).unwrap_or(8000.0);
     Some(Entry {
@@ -98,7 +104,8 @@ fn entry(body: &[u8]) -> Option<Entry> {
         language: language(body),
         frame_ns: number(0x23_e383).filter(|&ns| ns > 0),
         delay_ns: number(0x56aa).unwrap_or(0),
-        encoding: child(body, 0x6d80).map_or(Encoding::Plain, encoding),
+        encoding,
+        prefix,
         video: child(body, VIDEO).map(video).unwrap_or_default(),
         sample_rate: if kind == TrackKind::Audio { rate as u32 } else { 0 },
         channels: if kind == TrackKind::Audio { child(audio, 0x9f).map_or(1, unsigned) as u16 } else { 0 },
@@ -106,22 +113,35 @@ fn entry(body: &[u8]) -> Option<Entry> {
     })
 }
 
-/// The language of a track from the body of its entry.
+/// The language of a track from the body of its entry: the newer element, with a tag of BCP 47, or the older.
 pub(crate) fn language(entry: &[u8]) -> Option<String> {
-    let is_code = |code: &String| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_lowercase());
-    child(entry, 0x22_b59c).map(text).filter(is_code).filter(|code| code != "und")
+    let is_code = |code: &String| code.len() == 3 && is_tag(code);
+    let tag = child(entry, 0x22_b59d).map(text).filter(|tag| is_tag(tag));
+    tag.or_else(|| child(entry, 0x22_b59c).map(text).filter(is_code))
 }
 
-fn encoding(encodings: &[u8]) -> Encoding {
-    let of_frames = elements(encodings).filter(|element| {
-        let scope = child(element.body, 0x5032).map_or(1, unsigned);
-        element.id == 0x6240 && scope & 1 != 0
-    });
-    let kinds = of_frames.map(|element| match child(element.body, 0x5033).map_or(0, unsigned) {
-        1 => Encoding::Encrypted,
-        _ => Encoding::Compressed,
-    });
-    kinds.fold(Encoding::Plain, |worst, kind| if worst == Encoding::Encrypted { worst } else { kind })
+/// What was done to frames, and what a writer took away from the beginning of each.
+fn encoding(encodings: &[u8]) -> (Encoding, Vec<u8>) {
+    let number = |body: &[u8], id: u32, default: u64| child(body, id).map_or(default, unsigned);
+    let all: Vec<&[u8]> =
+        elements(encodings).filter(|element| element.id == 0x6240).map(|element| element.body).collect();
+    if all.iter().any(|body| number(body, 0x5033, 0) == 1) {
+        return (Encoding::Encrypted, Vec::new());
+    }
+    match all[..] {
+        [] => (Encoding::Plain, Vec::new()),
+        [only] => {
+            let compression = child(only, 0x5034).unwrap_or_default();
+            let prefix = child(compression, 0x4255).unwrap_or_default();
+            // Of frames only, and by header stripping: algorithm 3.
+            let stripped = (number(only, 0x5032, 1), number(compression, 0x4254, 0)) == (1, 3);
+            match stripped && prefix.len() <= MOST_PREFIX_BYTES {
+                true => (Encoding::Plain, prefix.to_vec()),
+                false => (Encoding::Compressed, Vec::new()),
+            }
+        }
+        _ => (Encoding::Compressed, Vec::new()),
+    }
 }
 
 fn video(body: &[u8]) -> Video {

@@ -20,6 +20,7 @@ use crate::codec::Playable;
 use crate::forward::Forward;
 use crate::matroska::blocks::{Block, CLUSTER, SEGMENT, visit};
 use crate::matroska::clock::{SoundClock, picture_times, ticks_of};
+pub(crate) use crate::matroska::ebml::text;
 use crate::matroska::ebml::{Header, LONGEST_HEADER_BYTES};
 use crate::matroska::entries::{describe, opus_samples, sound_clock};
 use crate::matroska::head::{Entry, duration_ms, entries, tick_ns};
@@ -39,6 +40,8 @@ const MOST_HEAD_BYTES: u64 = 4 << 20;
 const MOST_ELEMENTS: usize = 1_000;
 /// Tables of all tracks together: the same as for an index that is read.
 const MOST_TABLE_BYTES: usize = 128 << 20;
+/// What the header of a frame takes at most.
+const FIRST_BYTES: usize = 64;
 /// The clock of edits: fine enough to place sound to the sample.
 const MOVIE_TIMESCALE: u32 = 1_000_000;
 
@@ -172,6 +175,12 @@ impl<S: Source> Opened<'_, S> {
     }
 }
 
+/// The first bytes of a frame, as a decoder gets it. A copy, because a slice would keep all that was read
+/// with it in memory.
+fn beginning(prefix: &[u8], block: &Block, index: usize) -> Vec<u8> {
+    prefix.iter().chain(block.frame(index)).copied().take(FIRST_BYTES).collect()
+}
+
 /// What was found of a track.
 struct Found {
     tables: TableBuilder,
@@ -179,6 +188,8 @@ struct Found {
     tick_ns: u64,
     /// The beginning of the first frame.
     first_frame: Bytes,
+    /// What every frame begins with, but is not in the file.
+    prefix: Vec<u8>,
 }
 
 enum Clock {
@@ -213,7 +224,13 @@ impl Found {
                 }
             }
         };
-        Self { tables: TableBuilder::default(), clock, tick_ns, first_frame: Bytes::new() }
+        Self {
+            tables: TableBuilder::default(),
+            clock,
+            tick_ns,
+            first_frame: Bytes::new(),
+            prefix: entry.prefix.clone(),
+        }
     }
 
     fn size_bytes(&self) -> usize {
@@ -223,11 +240,10 @@ impl Found {
 
     fn add(&mut self, block: &Block) {
         if self.tables.samples == 0 {
-            // A copy, because a slice would keep all that was read with it in memory.
-            self.first_frame = Bytes::copy_from_slice(&block.frame(0)[..block.frame(0).len().min(64)]);
+            self.first_frame = beginning(&self.prefix, block, 0).into();
         }
         let frame_samples = |index: usize, frame: Option<u32>, opus: bool| match opus {
-            true => opus_samples(block.frame(index)),
+            true => opus_samples(&beginning(&self.prefix, block, index)),
             false => frame,
         };
         match &mut self.clock {
@@ -296,6 +312,7 @@ fn track(entry: &Entry, timescale: u32, tables: Tables) -> Track {
         enabled: entry.enabled,
         timescale,
         language: entry.language.clone(),
+        prefix: Bytes::copy_from_slice(&entry.prefix),
         header: Tkhd {
             volume: FixedPoint::new(u8::from(entry.kind == TrackKind::Audio), 0),
             matrix: turned(video.rotation),

@@ -140,7 +140,9 @@ impl<'a> Pictures<'a> {
 
     /// The bytes of a frame, from memory where they were read on the way to the index.
     pub(super) async fn read<S: Source>(&self, source: &S, frame: &KeyFrame) -> io::Result<Bytes> {
-        self.inner.read(source, frame.range()).await
+        let bytes = self.inner.read(source, frame.range()).await?;
+        let prefix = &self.track.track.prefix;
+        Ok(if prefix.is_empty() { bytes } else { [&prefix[..], &bytes].concat().into() })
     }
 
     /// Has frames decoded elsewhere. Shorter than `frames` where the decoder fails; an error is the
@@ -179,9 +181,10 @@ impl<'a> Pictures<'a> {
 
     /// What comes before a frame in a film of key frames.
     fn fragment_header(&self, index: usize, frame: &KeyFrame) -> Option<Bytes> {
+        let size = frame.sample.size.checked_add(u32::try_from(self.track.track.prefix.len()).ok()?)?;
         let second = self.track.track.timescale;
         let time = index as u64 * u64::from(second);
-        let timed = TimedSample { sample: frame.sample, time, duration: second, shift: 0 };
+        let timed = TimedSample { sample: frame.sample, size, time, duration: second, shift: 0 };
         let counted = Counted::one(&timed, true);
         let header_bytes = writing::segment_header_bytes(&counted)?;
         let segment = Segment { position: 0, header_bytes, start: None, number: index as u32 + 1, counted };

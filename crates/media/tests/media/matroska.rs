@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use media::{MediaError, ReadAhead, Source, open};
+use media::{MediaError, ReadAhead, Source, Treatment, open};
 
 use crate::world::{Film, MemorySource, ReadSample, package_sample, package_with, plan_of, small_options};
 
@@ -25,8 +25,8 @@ fn void() -> Vec<u8> {
     element(&[0xec], &[0xa3; 300])
 }
 
-/// A track of AAC at 48 kHz in stereo.
-fn head() -> Vec<u8> {
+/// A track of AAC at 48 kHz in stereo, with more elements of its entry.
+fn head(more: &[u8]) -> Vec<u8> {
     let sound = [element(&[0xb5], &48_000_f64.to_be_bytes()), number(&[0x9f], 2)].concat();
     let entry = [
         number(&[0xd7], 1),
@@ -34,6 +34,7 @@ fn head() -> Vec<u8> {
         element(&[0x86], b"A_AAC"),
         element(&[0x63, 0xa2], &[0x11, 0x90]),
         element(&[0xe1], &sound),
+        more.to_vec(),
     ];
     [
         void(),
@@ -45,7 +46,11 @@ fn head() -> Vec<u8> {
 }
 
 fn file(clusters: &[Vec<u8>]) -> Vec<u8> {
-    let segment = [head(), clusters.concat()].concat();
+    file_with(&[], clusters)
+}
+
+fn file_with(more: &[u8], clusters: &[Vec<u8>]) -> Vec<u8> {
+    let segment = [head(more), clusters.concat()].concat();
     [
         element(&[0x1a, 0x45, 0xdf, 0xa3], &element(&[0x42, 0x82], b"matroska")),
         unknown_size(&[0x18, 0x53, 0x80, 0x67], &segment),
@@ -244,4 +249,70 @@ async fn pictures_that_are_shown_out_of_order_get_times_to_be_decoded_at() {
         order
     };
     assert_eq!(order(&samples), order(&mp4));
+}
+
+/// A cluster with each frame in a block of its own.
+fn cluster(frames: &[&[u8]]) -> Vec<u8> {
+    let blocks = frames.iter().enumerate();
+    let blocks = blocks.map(|(i, frame)| element(&[0xa3], &block(ms_of(i) as i16, Lacing::No, &[frame])));
+    element(&CLUSTER, &[number(&[0xe7], 0), blocks.collect::<Vec<_>>().concat()].concat())
+}
+
+/// What a track's entry says of frames that were compressed.
+fn compressed(algorithm: u64, settings: &[u8]) -> Vec<u8> {
+    let compression = [number(&[0x42, 0x54], algorithm), element(&[0x42, 0x55], settings)].concat();
+    element(&[0x6d, 0x80], &element(&[0x62, 0x40], &element(&[0x50, 0x34], &compression)))
+}
+
+#[tokio::test]
+async fn what_a_writer_left_out_of_every_frame_is_put_back() {
+    let prefix = &FRAMES[5][..1];
+    let frames: Vec<&[u8]> =
+        FRAMES.iter().map(Vec::as_slice).filter(|frame| frame.starts_with(prefix)).take(30).collect();
+    let stripped: Vec<&[u8]> = frames.iter().map(|frame| &frame[1..]).collect();
+    let bytes = file_with(&compressed(3, prefix), &[cluster(&stripped)]);
+    let source = MemorySource::new(bytes);
+    let film = package_with(&source, &small_options()).await;
+    let samples = film.samples("audio");
+    assert!(frames.len() == 30 && samples.iter().map(|sample| sample.data.as_slice()).eq(frames));
+    // Ranges that begin and end within and around what was put back.
+    let file = &film.files["audio.mp4"];
+    for start in (0..file.len()).step_by(61) {
+        let end = file.len().min(start + 97);
+        let made = film.plan.read_output(&source, "audio.mp4", start as u64..end as u64).await;
+        assert!(made.expect("it is there") == file[start..end], "{start}");
+    }
+}
+
+#[tokio::test]
+async fn frames_that_are_packed_play_from_the_original_only() {
+    for encoding in [compressed(0, &[]), compressed(3, &[0; 65])] {
+        let bytes = file_with(&encoding, &[cluster(&[&FRAMES[5]])]);
+        let movie = open(&MemorySource::new(bytes)).await.expect("it opens");
+        assert!(matches!(movie.treatment(), Treatment::Progressive { .. }), "{:?}", movie.treatment());
+    }
+}
+
+#[tokio::test]
+async fn the_language_is_the_newer_tag_where_there_is_one() {
+    let old = element(&[0x22, 0xb5, 0x9c], b"por");
+    let new = |tag: &str| element(&[0x22, 0xb5, 0x9d], tag.as_bytes());
+    for (elements, expected, in_media) in [
+        (old.clone(), "pt", "por"),
+        ([old.clone(), new("pt-BR")].concat(), "pt-BR", "por"),
+        ([old.clone(), new("\"><x")].concat(), "pt", "por"),
+        (new("de"), "de", "deu"),
+        (new("gsw"), "gsw", "gsw"),
+    ] {
+        let bytes = file_with(&elements, &[cluster(&[&FRAMES[5]])]);
+        let film = package_with(&MemorySource::new(bytes), &small_options()).await;
+        let mpd = film.manifest("manifest.mpd");
+        assert!(mpd.contains(&format!(" lang=\"{expected}\"")), "{mpd}");
+        let (init, _) = film.segments("audio.m3u8");
+        let at = init.windows(4).position(|kind| kind == b"mdhd").expect("there is a clock") + 4;
+        let at = at + if init[at] == 1 { 32 } else { 20 };
+        let packed = u16::from_be_bytes([init[at], init[at + 1]]);
+        let letters = [10, 5, 0].map(|shift| (packed >> shift & 31) as u8 + 0x60);
+        assert_eq!(letters, in_media.as_bytes(), "{expected}");
+    }
 }

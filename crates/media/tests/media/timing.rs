@@ -141,6 +141,15 @@ async fn a_picture_that_starts_late_is_held_from_the_start() {
 }
 
 #[tokio::test]
+async fn a_single_picture_is_held_while_sound_goes_on() {
+    let (video, audio) = (made(true, 25, 1, 1, 1), made(false, 48_000, 300, 960, 1));
+    let bytes = make(&[video, audio], Interleaving::Turns, true);
+    let film = package_with(&MemorySource::new(bytes), &small_options()).await;
+    let samples = film.samples("video");
+    assert_eq!((samples.len(), samples[0].duration), (1, 150));
+}
+
+#[tokio::test]
 async fn a_film_whose_tracks_all_start_late_starts_at_0() {
     let (mut video, mut audio) = (made(true, 25, 100, 1, 25), made(false, 48_000, 300, 960, 1));
     video.edits = vec![(3_000, -1), (4_000, 0)];
