@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::fmt::Write;
 
 use crate::geometry::rotation;
-use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag, video_range};
+use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag, peak_and_mean, target_seconds, video_range};
 use crate::plan::PlannedTrack;
 use crate::text::PlannedText;
 use crate::{Manifest, TrackKind};
@@ -178,9 +178,7 @@ fn subtitles(text: &PlannedText, seconds: f64) -> String {
 }
 
 fn media_header(planned: &PlannedTrack) -> String {
-    let longest = (0..planned.segments.len()).map(|index| planned.listed_seconds(index)).fold(0.0, f64::max);
-    // Durations are compared with the target after rounding to whole seconds.
-    let target = (longest.round() as u64).max(1);
+    let target = target_seconds((0..planned.segments.len()).map(|index| planned.listed_seconds(index)));
     format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n"
     )
@@ -223,8 +221,9 @@ fn key_frame_bytes(planned: &PlannedTrack, index: usize) -> u64 {
 }
 
 fn key_frame_bandwidth(planned: &PlannedTrack) -> u64 {
-    let rate = |index| key_frame_bytes(planned, index) as f64 * 8.0 / planned.segment_seconds(index).max(1.0);
-    (0..planned.segments.len()).map(rate).fold(0.0, f64::max).ceil() as u64
+    let frames =
+        (0..planned.segments.len()).map(|index| (key_frame_bytes(planned, index), planned.listed_seconds(index)));
+    peak_and_mean(&frames.collect::<Vec<_>>()).0
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {

@@ -3,19 +3,42 @@
 use crate::plan::PlannedTrack;
 use crate::rates::nominal;
 
-/// Peak and mean bits a second, from the real bytes of the segments.
+/// Peak and mean bits a second, from the real bytes of the segments. The peak is that of RFC 8216: of all
+/// runs of segments that last 0.5 to 1.5 target durations, because a short segment alone tells nothing of
+/// what a player has to keep up with.
 pub(crate) fn bandwidth(planned: &PlannedTrack) -> (u64, u64) {
+    let segments = (0..planned.segments.len())
+        .map(|index| (planned.segments[index].size_bytes(), planned.listed_seconds(index)));
+    peak_and_mean(&segments.collect::<Vec<_>>())
+}
+
+/// The same of any segments, told by their bytes and seconds.
+pub(crate) fn peak_and_mean(segments: &[(u64, f64)]) -> (u64, u64) {
     let rate = |bytes: u64, seconds: f64| {
         if seconds > 0.0 { (bytes as f64 * 8.0 / seconds).ceil() as u64 } else { 0 }
     };
-    let segments = planned.segments.iter().enumerate();
-    // A short last segment would tell nothing of what a player has to keep up with.
-    let counts = |index: usize| index == 0 || planned.segment_seconds(index) >= 1.0;
-    let peaks = segments.filter(|(index, _)| counts(*index));
-    let peak = peaks.map(|(index, segment)| rate(segment.size_bytes(), planned.segment_seconds(index))).max();
-    let bytes = planned.segments.iter().map(|segment| segment.size_bytes()).sum();
-    let mean = rate(bytes, planned.seconds(planned.starts.last().copied().unwrap_or(0)));
-    (peak.unwrap_or(0).max(mean), mean)
+    let target = target_seconds(segments.iter().map(|&(_, seconds)| seconds)) as f64;
+    let whole = segments.iter().fold((0, 0.0), |(bytes, seconds), one| (bytes + one.0, seconds + one.1));
+    let mean = rate(whole.0, whole.1);
+    let mut peak = mean;
+    for first in 0..segments.len() {
+        let mut run = (0, 0.0);
+        for &(bytes, seconds) in &segments[first..] {
+            run = (run.0 + bytes, run.1 + seconds);
+            if run.1 > 1.5 * target {
+                break;
+            }
+            if run.1 >= 0.5 * target {
+                peak = peak.max(rate(run.0, run.1));
+            }
+        }
+    }
+    (peak, mean)
+}
+
+/// The target duration of a playlist: durations are compared with it after rounding to whole seconds.
+pub(crate) fn target_seconds(segments: impl Iterator<Item = f64>) -> u64 {
+    (segments.fold(0.0, f64::max).round() as u64).max(1)
 }
 
 /// What HLS calls a range of brightness beyond the ordinary; `None` for the ordinary one.

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use media::{MediaError, Options, Treatment, open, package};
+use media::{MediaError, Options, Plan, Treatment, open, package};
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
 use crate::film::{Interleaving, MadeSample, MadeTrack, make};
-use crate::world::{MemorySource, MemoryStore, package_with, sample_path};
+use crate::world::{Film, MemorySource, MemoryStore, ReadSample, package_with, sample_path};
 
 fn run<F: Future>(future: F) -> F::Output {
     Builder::new_current_thread().enable_time().build().expect("there is a runtime").block_on(future)
@@ -77,9 +77,12 @@ proptest! {
         let pictures = film.samples("video");
         prop_assert_eq!(pictures.len(), video.samples.len());
         let mut time = 0;
-        for (read, made) in pictures.iter().zip(&video.samples) {
-            prop_assert_eq!((&read.data, read.duration, read.time), (&made.data, made.duration, time));
+        for (index, (read, made)) in pictures.iter().zip(&video.samples).enumerate() {
+            prop_assert_eq!((&read.data, read.time), (&made.data, time));
             prop_assert_eq!(read.presented, time + i64::from(made.shift));
+            // The last of few pictures is held while sound goes on.
+            let held = index + 1 == pictures.len() && read.duration > made.duration;
+            prop_assert!(held || read.duration == made.duration);
             time += i64::from(made.duration);
         }
         let sounds = film.samples("audio");
@@ -87,7 +90,9 @@ proptest! {
         for (read, made) in sounds.iter().zip(&audio.samples) {
             prop_assert_eq!(&read.data, &made.data);
         }
+        adds_up(&film)?;
         for (name, file) in &film.files {
+            prop_assert!(&in_any_order(&plan, &source, name, file.len(), &ranges) == file);
             for (a, b) in &ranges {
                 let (a, b) = ((a * file.len() as f64) as usize, (b * file.len() as f64) as usize);
                 let (start, end) = (a.min(b), a.max(b));
@@ -96,6 +101,49 @@ proptest! {
             }
         }
     }
+}
+
+/// Sizes add up to the files, segments follow each other without a hole and without overlap, and times only
+/// grow.
+fn adds_up(film: &Film) -> Result<(), TestCaseError> {
+    for output in film.plan.outputs() {
+        let stem = output.name.trim_end_matches(".mp4");
+        let file = &film.files[&output.name];
+        prop_assert_eq!(file.len() as u64, output.size_bytes);
+        let (init, segments) = film.segments(&format!("{stem}.m3u8"));
+        let media: usize = segments.iter().map(Vec::len).sum();
+        // Between them there is the index: 40 bytes, and 12 for each segment.
+        prop_assert_eq!(init.len() + 40 + 12 * segments.len() + media, file.len());
+        prop_assert!(file.ends_with(&segments.concat()));
+        let samples = film.samples(stem);
+        let follows = |pair: &[ReadSample]| pair[0].time + i64::from(pair[0].duration) == pair[1].time;
+        prop_assert!(samples.windows(2).all(follows), "{stem}: a hole, or an overlap");
+        prop_assert!(samples.iter().all(|sample| sample.duration > 0 || samples.len() == 1));
+        let mut shown: Vec<i64> = samples.iter().map(|sample| sample.presented).collect();
+        shown.sort_unstable();
+        prop_assert!(shown.windows(2).all(|pair| pair[0] < pair[1]) || stem == "video", "{stem}: two at once");
+    }
+    Ok(())
+}
+
+/// An output put together from pieces that were made one by one, the later ones first.
+fn in_any_order(
+    plan: &Plan,
+    source: &MemorySource,
+    name: &str,
+    length: usize,
+    cuts: &[(f64, f64)],
+) -> Vec<u8> {
+    let mut ends: Vec<usize> =
+        cuts.iter().flat_map(|(a, b)| [a, b]).map(|at| (at * length as f64) as usize).collect();
+    ends.extend([0, length]);
+    ends.sort_unstable();
+    let mut whole = vec![0; length];
+    for piece in ends.windows(2).rev() {
+        let made = run(plan.read_output(source, name, piece[0] as u64..piece[1] as u64));
+        whole[piece[0]..piece[1]].copy_from_slice(&made.expect("it is there"));
+    }
+    whole
 }
 
 proptest! {
