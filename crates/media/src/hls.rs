@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use std::fmt::Write;
 
 use crate::geometry::rotation;
-use crate::manifest::{bandwidth, channels, display_size, frame_rate, language_tag, peak_and_mean, target_seconds, video_range};
+use crate::manifest::{
+    bandwidth, channels, display_size, frame_rate, language_tag, peak_and_mean, target_seconds, video_range,
+};
 use crate::plan::PlannedTrack;
 use crate::text::PlannedText;
 use crate::{Manifest, TrackKind};
@@ -221,8 +223,8 @@ fn key_frame_bytes(planned: &PlannedTrack, index: usize) -> u64 {
 }
 
 fn key_frame_bandwidth(planned: &PlannedTrack) -> u64 {
-    let frames =
-        (0..planned.segments.len()).map(|index| (key_frame_bytes(planned, index), planned.listed_seconds(index)));
+    let frames = (0..planned.segments.len())
+        .map(|index| (key_frame_bytes(planned, index), planned.listed_seconds(index)));
     peak_and_mean(&frames.collect::<Vec<_>>()).0
 }
 

@@ -66,6 +66,20 @@ const FILMS = [
   { name: 'turned.mov', sample: 'h264_aac_faststart.mp4', copied: ['-display_rotation 90'] },
 ]
 
+const FLASHES = String.raw`-f lavfi -i color=black:s=192x108:r=25:d=8,drawbox=c=white:t=fill:enable='between(mod(t\,1)\,0.499\,0.75)'`
+const BEEPS = String.raw`-f lavfi -i aevalsrc='between(mod(t\,1)\,0.5\,0.75)*sin(2*PI*1000*t)':s=48000:d=8`
+
+/** Films whose picture turns white and whose tone begins at the same instants, every second, with their originals. */
+export async function makeFlashes(directory) {
+  const films = [
+    { name: 'flashes.mp4', made: [FLASHES, BEEPS, H264, '-bf 3', AAC] },
+    { name: 'flashes.webm', made: [FLASHES, BEEPS, VP9, OPUS] },
+  ]
+  await mkdir(directory, { recursive: true })
+  for (const film of films) await packageFilm(directory, film)
+  return films.map(({ name }) => ({ name, original: name, folder: `${name}.out` }))
+}
+
 /** Makes and packages all films below a directory, several at a time. Answers name, folder and tracks of each. */
 export async function makeFilms(directory, wanted = () => true) {
   const films = FILMS.map((film) => ({ ...film, name: film.name ?? film.sample })).filter((film) => wanted(film.name))

@@ -62,6 +62,48 @@ const players = {
   },
 }
 
+/** The film's own file, by ranges, without a player. */
+async function original(file) {
+  video.src = file
+}
+
+/**
+ * Plays a film that turns white and sounds at once, every second. Answers by how much later the sound was heard than the white was seen, in
+ * seconds, for each time. The page needs to have been clicked on: browsers let no page make a noise before.
+ */
+async function flashes(name, address) {
+  video.muted = false
+  const sound = new AudioContext()
+  await sound.audioWorklet.addModule('/page/onsets.js')
+  const onsets = new AudioWorkletNode(sound, 'onsets')
+  sound.createMediaElementSource(video).connect(onsets).connect(sound.destination)
+  const heard = []
+  onsets.port.onmessage = ({ data }) => {
+    // When what is at the output by now was made is known; what is made now is heard as much later.
+    const { contextTime, performanceTime } = sound.getOutputTimestamp()
+    heard.push(performanceTime / 1000 + data - contextTime)
+  }
+  const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })
+  const seen = []
+  let white = false
+  const look = (_, { expectedDisplayTime }) => {
+    canvas.drawImage(video, 0, 0, 1, 1)
+    const bright = canvas.getImageData(0, 0, 1, 1).data[0] > 128
+    if (bright && !white) seen.push(expectedDisplayTime / 1000)
+    white = bright
+    video.requestVideoFrameCallback(look)
+  }
+  video.requestVideoFrameCallback(look)
+  const problems = []
+  if (name === 'original') await original(address)
+  else await players[name](address, (text) => problems.push(text))
+  await sound.resume()
+  await video.play().catch(() => undefined)
+  await new Promise((ended) => video.addEventListener('ended', ended))
+  const between = seen.map((at) => heard.map((other) => other - at).find((after) => Math.abs(after) < 0.4))
+  return { problems, between: between.filter((seconds) => seconds !== undefined) }
+}
+
 async function watch(name, folder) {
   const problems = []
   const problem = (text) => problems.push(text)
@@ -134,4 +176,4 @@ function ranges(timeRanges) {
   return Array.from({ length: timeRanges.length }, (_, index) => [timeRanges.start(index), timeRanges.end(index)])
 }
 
-globalThis.watch = watch
+Object.assign(globalThis, { watch, flashes })

@@ -12,7 +12,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startBrowser } from '../browser.mjs'
 import { serve } from './file-server.mjs'
-import { makeFilms } from './films.mjs'
+import { makeFilms, makeFlashes } from './films.mjs'
 import { tracksOf } from './sidx.mjs'
 
 const PLAYERS = (process.env.PLAYERS ?? 'hls,shaka,dash').split(',')
@@ -20,9 +20,12 @@ const chosen = new RegExp(process.env.FILMS ?? '')
 
 /** What rounding to the browser's microseconds and to a player's floating point takes. */
 const ROUNDING_S = 0.0015
+/** Of the films with flashes. */
+const FRAME_S = 0.04
 
 const directory = await mkdtemp(path.join(tmpdir(), 'matinee-players-'))
 const films = await makeFilms(directory, (name) => chosen.test(name))
+const flashes = chosen.test('flashes') ? await makeFlashes(directory) : []
 let server
 let browser
 
@@ -45,6 +48,41 @@ describe('players', { concurrency: 3 }, () => {
     })
   }
 })
+
+describe('sound and picture', () => {
+  for (const film of flashes) {
+    test(film.name, async (t) => {
+      const expected = await delay('original', film.original)
+      for (const player of PLAYERS) {
+        await t.test(player, async () => {
+          const found = await delay(player, film.folder)
+          const off = found - expected
+          t.diagnostic(`${player}: sound is ${Math.round(off * 1000)} ms later than in the original`)
+          assert.ok(Math.abs(off) < FRAME_S, `sound comes ${found} s after the picture, in the original ${expected} s`)
+        })
+      }
+    })
+  }
+})
+
+/** By how much sound comes later than the picture, the median of several times. */
+async function delay(player, address) {
+  const context = await browser.newContext()
+  try {
+    const page = await context.newPage()
+    await page.goto(`${server.url}/page/page.html`)
+    await page.mouse.click(5, 5)
+    const { problems, between } = await page.evaluate(
+      ([player, url]) => globalThis.flashes(player, url),
+      [player, `/films/${address}`],
+    )
+    assert.deepEqual(problems, [])
+    assert.ok(between.length >= 4, `${between.length} flashes were seen and heard`)
+    return between.toSorted((a, b) => a - b)[Math.floor(between.length / 2)]
+  } finally {
+    await context.close()
+  }
+}
 
 async function plays({ name, sounds, folder }, player) {
   const context = await browser.newContext()

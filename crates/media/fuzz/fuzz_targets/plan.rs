@@ -1,15 +1,45 @@
-//! Any bytes, as a film: it opens or is refused, and what is planned can be made.
+//! Any bytes, as a film: it opens or is refused, in memory that the bytes themselves bound, and what is
+//! planned can be made.
 
 #![no_main]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::ops::Range;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use media::{MediaError, Options, Part, ReadAhead, Source, Store, Treatment, Writer, open, package};
+
+/// Counts what is allocated, and the most that was at a time.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: all is done by the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        MOST.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What opening and planning may take, whatever is in the bytes: the shortest sample that a table can tell of
+/// takes a byte of media, and becomes some twenty bytes of tables, which double as they grow.
+const ALWAYS: usize = 2 << 20;
+const FOR_EACH_BYTE: usize = 64;
 
 struct Memory(Bytes);
 
@@ -65,7 +95,12 @@ fn now<F: Future>(future: F) -> F::Output {
 
 fuzz_target!(|bytes: &[u8]| {
     let source = Memory(Bytes::copy_from_slice(bytes));
-    let movie = match now(open(&source)) {
+    let before = NOW.load(Relaxed);
+    MOST.store(before, Relaxed);
+    let opened = now(open(&source));
+    let most = MOST.load(Relaxed) - before;
+    assert!(most <= ALWAYS + FOR_EACH_BYTE * bytes.len(), "{most} bytes for a file of {}", bytes.len());
+    let movie = match opened {
         Ok(movie) => movie,
         Err(MediaError::Bad { .. }) => return,
         Err(MediaError::Io(error)) => panic!("reading memory failed: {error}"),

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::authoring::check_authoring;
 use crate::ffmpeg::{decoded, on_disk, packets, run};
 use crate::manifests::{check_mpd, check_playlists};
 use crate::world::{Film, MemorySource, package_with, small_options};
@@ -33,6 +34,7 @@ async fn check(name: &str, arguments: &[&str]) -> Film {
     let film = package_with(&source, &small_options()).await;
     check_playlists(name, &film);
     check_mpd(&film);
+    check_authoring(name, &film);
     let directory = on_disk(&film, &format!("conformance-{name}"));
     for manifest in ["master.m3u8", "manifest.mpd"] {
         let manifest = directory.join(manifest);

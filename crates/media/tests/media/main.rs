@@ -1,5 +1,7 @@
 //! Films through the packager: real ones, made ones and hostile ones.
 
+mod authoring;
+mod command;
 mod conformance;
 mod elementary_streams;
 mod ffmpeg;
