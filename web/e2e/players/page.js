@@ -99,7 +99,11 @@ async function flashes(name, address) {
   else await players[name](address, (text) => problems.push(text))
   await sound.resume()
   await video.play().catch(() => undefined)
-  await new Promise((ended) => video.addEventListener('ended', ended))
+  const state = () => `at ${video.currentTime} of ${video.duration}, ready ${video.readyState}, audio ${sound.state} at ${sound.currentTime}`
+  await new Promise((ended, late) => {
+    video.addEventListener('ended', ended)
+    setTimeout(() => late(new Error(`it did not end: ${state()}`)), PATIENCE_MS)
+  })
   const between = seen.map((at) => heard.map((other) => other - at).find((after) => Math.abs(after) < 0.4))
   return { problems, between: between.filter((seconds) => seconds !== undefined) }
 }

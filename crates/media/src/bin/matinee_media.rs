@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 
 use media::{
-    DirectoryStore, FileSource, MediaError, NoDecoder, Options, Plan, Source, Store, Treatment,
+    DirectoryStore, FileSource, MediaError, NoDecoder, Options, Plan, Probe, Source, Store, Treatment,
     content_digest, open, package,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 const HELP: &str = "\
 Looks into films and packages them for adaptive streaming, without encoding.
@@ -73,8 +73,13 @@ fn main() -> ExitCode {
         Err(Failure::Film(reason)) => (1, reason),
         Err(Failure::Usage(what)) => (2, format!("{what}\n`matinee-media --help` tells how it is used.")),
         Err(Failure::System(error)) => {
-            let causes = std::iter::successors(error.source(), |cause| cause.source());
-            (3, causes.fold(error.to_string(), |text, cause| format!("{text}\n  because: {cause}")))
+            let mut text = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                text = format!("{text}\n  because: {error}");
+                cause = error.source();
+            }
+            (3, text)
         }
     };
     eprintln!("{text}");
@@ -90,11 +95,9 @@ fn run(arguments: &[String]) -> Result<String, Failure> {
         ["--version" | "-V"] => Ok(concat!("matinee-media ", env!("CARGO_PKG_VERSION")).into()),
         ["probe", file] => {
             let movie = block_on(open(&source(file)?))?;
-            let mut told = json!({ "probe": movie.probe(), "treatment": told(&movie.treatment()) });
-            // What the service does, which has an encoder, before what happens where there is none.
-            if let Some(encoding) = movie.encoding() {
-                told["encoding"] = json!({ "reason": encoding.reason });
-            }
+            let encoding =
+                movie.encoding().map(|encoding| Decided { kind: "encode", reason: Some(encoding.reason) });
+            let told = Told { probe: movie.probe(), encoding, treatment: decided(movie.treatment()) };
             serde_json::to_string_pretty(&told).map_err(|error| Failure::System(error.into()))
         }
         ["package", file, directory, ref flags @ ..] => {
@@ -118,12 +121,30 @@ fn source(file: &str) -> Result<FileSource, Failure> {
     FileSource::open(file).map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")).into())
 }
 
-fn told(treatment: &Treatment) -> Value {
-    match treatment {
-        Treatment::Package(_) => json!({ "kind": "package" }),
-        Treatment::Progressive { reason } => json!({ "kind": "progressive", "reason": reason }),
-        Treatment::Refuse { reason } => json!({ "kind": "refuse", "reason": reason }),
-    }
+/// What `probe` prints.
+#[derive(Serialize)]
+struct Told {
+    probe: Probe,
+    /// What the service does, which has an encoder, before what happens where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<Decided>,
+    treatment: Decided,
+}
+
+#[derive(Serialize)]
+struct Decided {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+fn decided(treatment: Treatment) -> Decided {
+    let (kind, reason) = match treatment {
+        Treatment::Package(_) => ("package", None),
+        Treatment::Progressive { reason } => ("progressive", Some(reason)),
+        Treatment::Refuse { reason } => ("refuse", Some(reason)),
+    };
+    Decided { kind, reason }
 }
 
 /// How to package, and whether a poster is wanted.

