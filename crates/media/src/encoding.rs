@@ -76,9 +76,10 @@ pub(crate) fn roles(tracks: &[Wanted]) -> Option<(Vec<Becomes>, Vec<String>)> {
 }
 
 /// Decides from the codecs and tables of all tracks with samples. Also answers what becomes of each
-/// track.
+/// track. `packaged` is the plan without an encoder, where there is one.
 pub(crate) fn encoding(
     tracks: &[Wanted],
+    packaged: Option<&Plan>,
     movie_timescale: u32,
     source_bytes: u64,
     known: &[(u64, Bytes)],
@@ -96,7 +97,11 @@ pub(crate) fn encoding(
     let planned = |becomes: &[Becomes]| {
         Plan::new(wanted(tracks, becomes), movie_timescale, source_bytes, known.to_vec())
     };
-    let mut plan = planned(&becomes)?;
+    let mut plan = match packaged {
+        // The same tracks: planning them again would take as long as the first time.
+        Some(plan) if reasons.is_empty() => plan.clone(),
+        _ => planned(&becomes)?,
+    };
     let copied = becomes
         .iter()
         .zip(tracks)

@@ -167,8 +167,9 @@ impl Movie {
         size: u64,
         known: Vec<(u64, Bytes)>,
     ) -> Self {
-        let encoding = encoding(tracks, movie_timescale, size, &known);
-        let treatment = treat(tracks, container, movie_timescale, size, known);
+        let treatment = treat(tracks, container, movie_timescale, size, known.clone());
+        let packaged = if let Treatment::Package(plan) = &treatment { Some(plan) } else { None };
+        let encoding = encoding(tracks, packaged, movie_timescale, size, &known);
         let (encoding, becomes) = match encoding {
             Some((encoding, becomes)) => (Some(encoding), becomes),
             None => (None, becomes(tracks, &treatment)),

@@ -105,6 +105,12 @@ fuzz_target!(|bytes: &[u8]| {
         Err(MediaError::Bad { .. }) => return,
         Err(MediaError::Io(error)) => panic!("reading memory failed: {error}"),
     };
+    for feed in movie.plan().iter().flat_map(|plan| plan.feeds()) {
+        let segments = feed.starts().len() - 1;
+        assert_eq!(feed.times(0..segments.min(3)).len() as u64, feed.samples(0..segments.min(3)));
+        let mut reader = feed.read(&source, segments.saturating_sub(2)..segments);
+        while now(reader.next()).expect("memory can be read").is_some() {}
+    }
     let Treatment::Package(plan) = movie.treatment() else { return };
     assert!(!plan.manifests().is_empty());
     let outputs = plan.outputs();

@@ -4,6 +4,7 @@ mod authoring;
 mod command;
 mod conformance;
 mod elementary_streams;
+mod feeding;
 mod ffmpeg;
 mod film;
 mod find_ffmpeg;
