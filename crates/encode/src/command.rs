@@ -1,4 +1,5 @@
-//! What the encoder is told.
+//! What the encoder is told. Films are anybody's: it reads nothing but its standard input, as MP4, whose
+//! boxes were written here.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ pub(crate) fn pictures(
     key_frames: &[u64],
     outputs: &[PathBuf],
 ) -> Vec<OsString> {
-    let mut arguments = words("-noautorotate -f mp4 -i pipe:0 -an -sn -dn -map_metadata -1");
+    let mut arguments =
+        words("-noautorotate -f mp4 -protocol_whitelist pipe -i pipe:0 -an -sn -dn -map_metadata -1");
     arguments.extend(["-filter_complex".into(), filters(picture, renditions).into()]);
     let forced: Vec<String> = key_frames
         .iter()
@@ -61,7 +63,8 @@ pub(crate) fn pictures(
 /// The whole of a track of sound, from presentation time 0 on: what is missing at the start or
 /// between is filled with silence.
 pub(crate) fn sound(sound: &Feed, output: &Path) -> Vec<OsString> {
-    let mut arguments = words("-copyts -f mp4 -i pipe:0 -map 0:a:0 -vn -sn -dn -map_metadata -1");
+    let mut arguments =
+        words("-copyts -f mp4 -protocol_whitelist pipe -i pipe:0 -map 0:a:0 -vn -sn -dn -map_metadata -1");
     arguments.extend(words("-af aresample=async=1:first_pts=0"));
     let rate = if sound.sample_rate() == 44_100 { 44_100 } else { 48_000 };
     let channels = sound.channels().min(2);
