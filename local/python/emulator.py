@@ -18,7 +18,7 @@ import threading
 import time
 
 from ministack import app
-from ministack.core import iam_evaluator, persistence
+from ministack.core import iam_evaluator, lambda_runtime, persistence
 from ministack.services import s3
 
 # Below this, reading a file whole costs no more than mapping it.
@@ -83,6 +83,25 @@ def count_loopback_as_tls() -> None:
     iam_evaluator._resolve_condition_key = resolve_with_tls
 
 
+def pass_streamed_answers_unchanged() -> None:
+    """Ministack reads what a function answers as text. Streamed answers are bytes, of films for example."""
+    build_handler_class = lambda_runtime.ProvidedWorker._build_handler_class
+
+    def build(worker, generation: int, pending):
+        class Handler(build_handler_class(worker, generation, pending)):
+            def do_POST(self):
+                match = lambda_runtime._INVOCATION_RESULT_RE.search(self.path)
+                if match is None or self.headers.get("Lambda-Runtime-Function-Response-Mode") != "streaming":
+                    return super().do_POST()
+                body = self._read_body()
+                is_taken = worker._record_result(generation, match.group(1), match.group(2), body)
+                return self._respond(202 if is_taken else 400)
+
+        return Handler
+
+    lambda_runtime.ProvidedWorker._build_handler_class = build
+
+
 def save_regularly() -> None:
     """Ministack saves its state when it ends, and loses it all when it is killed. What people do is saved every few
     seconds besides; the rest, with the functions' code, when SIGUSR1 says that there is something new.
@@ -137,6 +156,7 @@ def end_with_parent() -> None:
 def main() -> None:
     map_large_bodies()
     count_loopback_as_tls()
+    pass_streamed_answers_unchanged()
     move_queues()
     save_regularly()
     end_with_parent()

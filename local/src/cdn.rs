@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deployment::{Deployment, STACK};
 use crate::endpoint::Endpoint;
+use crate::signed_request;
 use guard::Guard;
 use origin::Origin;
 
@@ -29,6 +30,9 @@ pub struct Cdn {
     media_bucket: String,
     web_bucket: String,
     api: Origin,
+    /// Computes outputs that aren't in the media bucket yet.
+    outputs: Origin,
+    endpoint: Endpoint,
     /// None where nothing is live: as on AWS, its paths then are pages.
     relay: Option<Origin>,
     guard: Guard,
@@ -41,7 +45,9 @@ enum Behaviour {
     Document,
     Api,
     Original,
+    /// The bucket first, and then the function that computes what isn't there yet.
     Media,
+    Poster,
     Live,
     Page,
 }
@@ -54,8 +60,10 @@ impl Behaviour {
             Self::Api
         } else if path.starts_with("/media/") && path.ends_with("/original") {
             Self::Original
-        } else if path.starts_with("/media/") || path.starts_with("/posters/") {
+        } else if path.starts_with("/media/") {
             Self::Media
+        } else if path.starts_with("/posters/") {
+            Self::Poster
         } else if path.starts_with("/live/") {
             Self::Live
         } else {
@@ -72,12 +80,17 @@ impl Cdn {
     pub fn new(endpoint: &Endpoint, deployment: &Deployment, relay_url: Option<String>) -> Result<Self> {
         // The path in front is how emulators tell APIs apart without DNS.
         let api = format!("{}/_aws/execute-api/{}", endpoint.url, deployment.output("ApiId")?);
+        let outputs = deployment.output("OutputsUrl")?;
+        let outputs = outputs.trim_start_matches("https://").split('.').next().unwrap_or_default();
+        let outputs = format!("{}/_aws/lambda-url/{outputs}", endpoint.url);
         Ok(Self {
             s3: endpoint.s3(),
             upload_bucket: deployment.output("UploadBucket")?.to_owned(),
             media_bucket: deployment.output("MediaBucket")?.to_owned(),
             web_bucket: deployment.output("WebBucket")?.to_owned(),
             api: Origin::new("the API", api).told_the_viewers_address(deployment.origin_secret()?),
+            outputs: Origin::new("the function of outputs", outputs),
+            endpoint: endpoint.clone(),
             relay: relay_url.map(|url| Origin::new("the relay", url)),
             guard: Guard::new(endpoint, deployment.output("MediaKeysTable")?, STACK),
             content_security_policy: headers::content_security_policy(&endpoint.url),
@@ -117,7 +130,7 @@ impl Cdn {
                 "This distribution does not allow this method",
             );
         }
-        if matches!(behaviour, Behaviour::Original | Behaviour::Media)
+        if matches!(behaviour, Behaviour::Original | Behaviour::Media | Behaviour::Poster)
             && let Err(refusal) = self.guard.admit(&request).await
         {
             return refusal;
@@ -127,7 +140,17 @@ impl Cdn {
         }
         match behaviour {
             Behaviour::Original => bucket::serve(&self.s3, &self.upload_bucket, path, &request).await,
-            Behaviour::Media => bucket::serve(&self.s3, &self.media_bucket, path, &request).await,
+            Behaviour::Media | Behaviour::Poster => {
+                let found = bucket::serve(&self.s3, &self.media_bucket, path, &request).await;
+                let is_missing = matches!(found.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+                if behaviour == Behaviour::Poster || !is_missing {
+                    return found;
+                }
+                let sign = |method: &str, url: &str| {
+                    signed_request::signature(&self.endpoint, "lambda", method, url, &[], b"")
+                };
+                self.outputs.forward_signed(&request, &[header::RANGE, header::IF_RANGE], sign).await
+            }
             _ => {
                 // What infra/cdn.yaml does in a CloudFront function: the pages' own paths are one file.
                 let page = if path.contains('.') { path } else { "/index.html" };
@@ -159,7 +182,7 @@ mod tests {
             ("/api/videos/7", Behaviour::Api),
             ("/media/7/original", Behaviour::Original),
             ("/media/7/master.m3u8", Behaviour::Media),
-            ("/posters/7.jpg", Behaviour::Media),
+            ("/posters/7.jpg", Behaviour::Poster),
             ("/live/zato01", Behaviour::Live),
             ("/live", Behaviour::Page),
         ] {

@@ -19,6 +19,33 @@ pub async fn post(
     headers: &[(&str, &str)],
     body: String,
 ) -> Result<String> {
+    let url = format!("{}/", endpoint.url);
+    let signature = signature(endpoint, service, "POST", &url, headers, body.as_bytes())?;
+    let mut request = http.post(&url).body(body);
+    let signature = signature.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in headers.iter().copied().chain(signature) {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.with_context(|| format!("calling {service}"))?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    if !status.is_success() {
+        bail!("{status} {text}");
+    }
+    Ok(text)
+}
+
+/// The headers that sign a request to the service in the name of the endpoint's root, with these other headers.
+///
+/// # Errors
+/// When the address or a header is none.
+pub fn signature(
+    endpoint: &Endpoint,
+    service: &str,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Vec<(String, String)>> {
     let identity = endpoint.credentials.clone().into();
     let params = SigningParams::builder()
         .identity(&identity)
@@ -28,18 +55,7 @@ pub async fn post(
         .settings(SigningSettings::default())
         .build()?
         .into();
-    let url = format!("{}/", endpoint.url);
-    let signable = SignableBody::Bytes(body.as_bytes());
-    let signable = SignableRequest::new("POST", &url, headers.iter().copied(), signable)?;
+    let signable = SignableRequest::new(method, url, headers.iter().copied(), SignableBody::Bytes(body))?;
     let (instructions, _signature) = sign(signable, &params)?.into_parts();
-    let mut request = http.post(&url).body(body);
-    for (name, value) in headers.iter().copied().chain(instructions.headers()) {
-        request = request.header(name, value);
-    }
-    let answer = request.send().await.with_context(|| format!("calling {service}"))?;
-    let (status, text) = (answer.status(), answer.text().await?);
-    if !status.is_success() {
-        bail!("{status} {text}");
-    }
-    Ok(text)
+    Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

@@ -10,6 +10,7 @@ mod ingest;
 mod lambda_events;
 mod live;
 mod playback;
+mod promises;
 mod rights;
 mod sessions;
 mod uploads;

@@ -13,7 +13,7 @@ use crate::item::{Item, string};
 pub enum ContentState {
     /// It is being packaged, or waits for it.
     Processing,
-    /// It can be watched. Its outputs are written, or promised: see [`Content::promised`].
+    /// It can be watched. Its outputs are written, or promised: see [`Content::promise`].
     Ready,
     /// It is no video that can be watched; its uploads are being told.
     Failed,
@@ -63,6 +63,26 @@ pub struct Media {
     pub has_thumbnails: bool,
 }
 
+/// That a content can be watched before all of its outputs are written: what is missing can be computed from its original
+/// when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promise {
+    /// Outputs are missing; the content is worked on under a lease until they are there.
+    Made,
+    /// All outputs are written. Who didn't find one a moment ago can still have it computed.
+    Kept,
+}
+
+impl Promise {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Kept => "kept",
+        }
+    }
+}
+
 /// A content's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
@@ -87,10 +107,9 @@ pub struct Content {
     /// What packaging found out, once it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<Media>,
-    /// Whether it is ready before all of its outputs are written. What is missing is computed from the original when it is
-    /// asked for, and the content is worked on under a lease until everything is there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub promised: bool,
+    /// Whether it became ready before all of its outputs were written. None if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promise: Option<Promise>,
     /// Why it failed, for its publishers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

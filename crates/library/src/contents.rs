@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, content_key, content_partition};
+use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, Promise, content_key, content_partition};
 use crate::expression::Condition;
 use crate::ids::ContentId;
 use crate::item::{from_item, string};
@@ -96,7 +96,8 @@ impl Contents {
     /// as well. One round trip. A repeat answers the same.
     pub async fn keep_promise(&self, id: ContentId, token: LeaseToken) -> anyhow::Result<Settled> {
         let presumed = Condition::All(vec![is_promised(), token.is_held()]);
-        let write = clear_lease(Write::update(&self.table, content_key(id), presumed)).remove("promised");
+        let write = clear_lease(Write::update(&self.table, content_key(id), presumed))
+            .set("promise", promise(Promise::Kept));
         match write.send(&self.client).await? {
             Written::Done(_) => Ok(Settled::Written),
             Written::Refused(None) => Ok(Settled::Gone),
@@ -105,7 +106,7 @@ impl Contents {
                 Ok(match found.state {
                     ContentState::Removing => Settled::Gone,
                     // By this write, whose answer was lost, or by whoever took the lease over: the outputs are the same.
-                    ContentState::Ready if !found.promised => Settled::Written,
+                    ContentState::Ready if found.promise == Some(Promise::Kept) => Settled::Written,
                     _ => Settled::Lost,
                 })
             }
@@ -144,13 +145,14 @@ pub(crate) fn is(content_state: ContentState) -> Condition {
 impl Content {
     /// Whether there is work to be done on it under a lease: it is processing, or ready with outputs that are only promised.
     pub fn is_worked_on(&self) -> bool {
-        self.state == ContentState::Processing || (self.state == ContentState::Ready && self.promised)
+        self.state == ContentState::Processing
+            || (self.state == ContentState::Ready && self.promise == Some(Promise::Made))
     }
 }
 
 /// That a content is ready with outputs that are promised.
 fn is_promised() -> Condition {
-    Condition::All(vec![is(ContentState::Ready), Condition::Is("promised", AttributeValue::Bool(true))])
+    Condition::All(vec![is(ContentState::Ready), Condition::Is("promise", promise(Promise::Made))])
 }
 
 /// As [`Content::is_worked_on`].
@@ -165,6 +167,11 @@ fn worked_on_under(token: LeaseToken) -> Condition {
 /// That a content is processing under this lease.
 pub(crate) fn processing_under(token: LeaseToken) -> Condition {
     Condition::All(vec![is(ContentState::Processing), token.is_held()])
+}
+
+/// A promise as an attribute.
+pub(crate) fn promise(promise: Promise) -> AttributeValue {
+    string(promise.as_str())
 }
 
 /// A content's state as an attribute.

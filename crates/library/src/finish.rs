@@ -1,10 +1,9 @@
 //! From a packaged content to videos.
 
 use anyhow::{Context as _, anyhow, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::content::{
-    Content, ContentState, DigestPointer, Holder, Media, content_key, digest_key, holder_key,
+    Content, ContentState, DigestPointer, Holder, Media, Promise, content_key, digest_key, holder_key,
 };
 use crate::contents;
 use crate::digest::ContentDigest;
@@ -92,8 +91,11 @@ impl Library {
             DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
         let free_or_own =
             Condition::Any(vec![Condition::Absent("pk"), Condition::Is("content_id", string(content_id))]);
-        let ready =
-            if promised { ready.set("promised", AttributeValue::Bool(true)) } else { clear_lease(ready) };
+        let ready = if promised {
+            ready.set("promise", contents::promise(Promise::Made))
+        } else {
+            clear_lease(ready)
+        };
         Ok(vec![ready, self.point(digest, &pointer, free_or_own)?])
     }
 

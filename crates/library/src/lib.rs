@@ -27,7 +27,7 @@ mod video;
 mod videos;
 mod write;
 
-pub use content::{Content, ContentState, Holder, Media, Streaming};
+pub use content::{Content, ContentState, Holder, Media, Promise, Streaming};
 pub use contents::Contents;
 pub use cursor::{Cursor, InvalidCursor, Page};
 pub use delete_video::DeleteVideoError;

@@ -100,7 +100,7 @@ impl Library {
             size_bytes: object.size_bytes,
             etag: object.etag.clone(),
             media: None,
-            promised: false,
+            promise: None,
             reason: None,
             lease_until_ms: None,
             lease_message_id: None,

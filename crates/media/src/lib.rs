@@ -37,6 +37,7 @@ mod pieces;
 mod plan;
 mod probe;
 mod rates;
+mod reading;
 mod scan;
 mod segments;
 mod shares;

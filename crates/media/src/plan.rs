@@ -1,12 +1,10 @@
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::codec::Codec;
 use crate::moov::Track;
-use crate::pieces::{Piece, Pieces};
 use crate::segments::{Segment, cut};
 use crate::text::{PlannedText, Text, planned};
 use crate::timing::{Chosen, TimedSample, Timeline, lay_out, open_syncs};
@@ -243,6 +241,17 @@ impl Plan {
         self.inner.tracks.iter().any(|planned| planned.track.kind == kind && planned.track.id == id)
     }
 
+    /// How much memory it takes, about: what was read of the source, the tables and the segments.
+    pub fn memory_bytes(&self) -> usize {
+        let known: usize = self.inner.known.iter().map(|(_, bytes)| bytes.len()).sum();
+        let tracks = self.inner.tracks.iter().map(|planned| {
+            planned.track.tables.memory_bytes()
+                + planned.segments.len() * (size_of::<Segment>() + size_of::<u64>())
+                + planned.header.len()
+        });
+        known + tracks.sum::<usize>()
+    }
+
     /// The media files, with their exact sizes.
     pub fn outputs(&self) -> Vec<Output> {
         let output = |planned: &PlannedTrack| Output {
@@ -251,37 +260,6 @@ impl Plan {
             size_bytes: planned.size_bytes,
         };
         self.inner.tracks.iter().map(output).collect()
-    }
-
-    /// Any bytes of an output, made from the source: the same that [`package`](crate::package) writes.
-    /// A name or a range that the output has not is `InvalidInput`.
-    pub async fn read_output<S: Source>(
-        &self,
-        source: &S,
-        name: &str,
-        range: Range<u64>,
-    ) -> io::Result<Bytes> {
-        let planned = self.inner.tracks.iter().find(|planned| planned.file_name() == name);
-        let Some(planned) = planned.filter(|p| range.start <= range.end && range.end <= p.size_bytes) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no such output or range"));
-        };
-        let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
-        let (mut pieces, mut position) = Pieces::from(planned, range.start);
-        while position < range.end {
-            let Some(piece) = pieces.next() else { break };
-            let length = piece.size_bytes();
-            let from = range.start.saturating_sub(position).min(length);
-            let to = (range.end - position).min(length);
-            match piece {
-                _ if from == to => {}
-                Piece::Made(made) => bytes.extend_from_slice(&made[from as usize..to as usize]),
-                Piece::Copied(copied) => {
-                    bytes.extend_from_slice(&source.read(copied.start + from..copied.start + to).await?);
-                }
-            }
-            position += length;
-        }
-        Ok(bytes.freeze())
     }
 }
 

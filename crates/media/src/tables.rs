@@ -239,6 +239,17 @@ impl Tables {
         if self.wide { be_u64(&self.chunks, at * 8) } else { be_u32(&self.chunks, at * 4).into() }
     }
 
+    /// How much memory they take, if nothing else holds what they were cut from.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let sizes = match &self.sizes {
+            Sizes::Uniform(_) => 0,
+            Sizes::Listed(sizes) | Sizes::Compact { sizes, .. } => sizes.len(),
+        };
+        let syncs = self.syncs.as_ref().map_or(0, Bytes::len);
+        let others = [&self.durations, &self.shifts, &self.runs, &self.chunks];
+        sizes + syncs + others.iter().map(|table| table.len()).sum::<usize>()
+    }
+
     /// A cursor at the first sample.
     pub(crate) fn start(&self) -> Cursor {
         Cursor { time: self.first_time, ..Cursor::default() }

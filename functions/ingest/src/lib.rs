@@ -1,11 +1,13 @@
 //! From an object in the upload bucket to a video that plays.
 //!
-//! Three functions, each in a file of its own: S3's event reaches [`claim_object`], which finds out what the object
+//! Four functions, each in a file of its own: S3's event reaches [`claim_object`], which finds out what the object
 //! is and whether its bytes are known; a content that is new reaches [`package_video`], which makes it
-//! streamable; a content that nobody lists any more reaches [`remove_content`]. Every event may come any number of
+//! streamable; what players ask for before it is written, [`serve_output`] computes; a content that nobody lists any more
+//! reaches [`remove_content`]. Every event may come any number of
 //! times, in any order, and every function may die after any call: what it did is seen and not done again.
 
 mod batch;
+mod byte_range;
 pub mod claim_object;
 mod clients;
 mod frame_decoder;
@@ -16,4 +18,5 @@ mod outputs;
 pub mod package_video;
 pub mod remove_content;
 mod s3_event;
+pub mod serve_output;
 mod uploaded_objects;

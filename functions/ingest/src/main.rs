@@ -1,8 +1,9 @@
 //! The functions of ingest in one binary. Lambda names the one to be in `_HANDLER`.
 
 use cold_start::{required_env, sdk_config, start_logging};
-use ingest::{claim_object, package_video, remove_content};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use futures_util::StreamExt as _;
+use ingest::{claim_object, package_video, remove_content, serve_output};
+use lambda_runtime::{Error, LambdaEvent, StreamResponse, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -27,6 +28,24 @@ async fn main() -> Result<(), Error> {
             let context = &context;
             run(service_fn(|event: LambdaEvent<_>| remove_content::handle(context, event.payload))).await
         }
+        "serve_output" => {
+            let context = serve_output::Context::new(&sdk, serve_output::Environment::from_env()?);
+            let context = &context;
+            run(service_fn(|event: LambdaEvent<_>| async move {
+                let answer = serve_output::handle(context, event.payload).await?;
+                let stream = answer.stream.map(|bytes| bytes.unwrap_or_else(|error| break_off(&error)));
+                let stream = stream.map(Ok::<_, Error>);
+                Ok::<_, Error>(StreamResponse { metadata_prelude: answer.metadata_prelude, stream })
+            }))
+            .await
+        }
         unknown => Err(anyhow::anyhow!("ingest has no function named {unknown}").into()),
     }
+}
+
+/// Ends the process in the middle of an answer, so that Lambda breaks the answer off and nobody takes it for whole. The
+/// runtime would send the error as if it were more of the file.
+fn break_off(error: &std::io::Error) -> ! {
+    tracing::error!(error = format!("{error:#}"), "an answer was broken off");
+    std::process::exit(1)
 }

@@ -19,8 +19,6 @@ const DIGEST_WINDOW_BYTES: u64 = 8 << 20;
 /// The reads that tables take which are in one place, wherever in the file that is, and one to spare. Files that have to be
 /// gone through take more, unless they are small.
 const FEW_READS: usize = 4;
-/// Nothing serves what is promised yet.
-const PROMISES: bool = false;
 
 /// Where originals are, and where outputs go.
 #[derive(Clone, Debug)]
@@ -57,9 +55,7 @@ impl Original {
     /// quickly read, and nothing about the content is left to find out. `None` where it has to be written first.
     pub(crate) fn promise(&self, content: &Content) -> Option<Plan> {
         match self.movie.treatment() {
-            Treatment::Package(plan) if PROMISES && self.is_opened_quickly && content.digest.is_some() => {
-                Some(plan)
-            }
+            Treatment::Package(plan) if self.is_opened_quickly && content.digest.is_some() => Some(plan),
             _ => None,
         }
     }

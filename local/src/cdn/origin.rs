@@ -65,14 +65,41 @@ impl Origin {
             }
             headers.append(X_FORWARDED_FOR, viewer);
         }
-        let sent = self
-            .http
-            .request(request.method, format!("{}{path}", self.base))
-            .headers(headers)
-            .body(reqwest::Body::wrap_stream(body.into_data_stream()))
-            .send()
-            .await;
-        match sent {
+        let body = reqwest::Body::wrap_stream(body.into_data_stream());
+        let url = format!("{}{path}", self.base);
+        self.answer(self.http.request(request.method, url).headers(headers).body(body)).await
+    }
+
+    /// Passes on a request without a body, the viewer's headers of these names and no others, and the headers that
+    /// `signature` makes for method and address.
+    pub async fn forward_signed(
+        &self,
+        request: &Parts,
+        names: &[HeaderName],
+        signature: impl Fn(&str, &str) -> anyhow::Result<Vec<(String, String)>>,
+    ) -> Response {
+        let url = format!("{}{}", self.base, request.uri.path());
+        let signature = match signature(request.method.as_str(), &url) {
+            Ok(signature) => signature,
+            Err(error) => {
+                eprintln!("  a request to {} can't be signed: {error:#}", self.name);
+                return refusal(StatusCode::BAD_GATEWAY, "BadGateway", "The origin can't be asked");
+            }
+        };
+        let mut sent = self.http.request(request.method.clone(), url);
+        for name in names {
+            if let Some(value) = request.headers.get(name) {
+                sent = sent.header(name, value);
+            }
+        }
+        for (name, value) in signature {
+            sent = sent.header(name, value);
+        }
+        self.answer(sent).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Response {
+        match request.send().await {
             Ok(answer) => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = answer.status();

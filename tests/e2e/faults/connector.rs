@@ -21,6 +21,8 @@ pub enum Fault {
     KillAfter(usize),
     /// AWS does what it is asked, and the answer is lost on the way.
     LoseAnswer(usize),
+    /// The process stands still before the call is sent, until it is told to go on.
+    Pause(usize),
 }
 
 /// The fault of one run, and whether it has struck.
@@ -32,11 +34,33 @@ struct Inner {
     fault: Fault,
     calls: AtomicUsize,
     struck: AtomicBool,
+    paused: Notify,
+    goes_on: Notify,
 }
 
 impl BadLuck {
     pub fn new(fault: Fault) -> Self {
-        Self(Arc::new(Inner { fault, calls: AtomicUsize::new(0), struck: AtomicBool::new(false) }))
+        Self(Arc::new(Inner {
+            fault,
+            calls: AtomicUsize::new(0),
+            struck: AtomicBool::new(false),
+            paused: Notify::new(),
+            goes_on: Notify::new(),
+        }))
+    }
+
+    /// None: everything goes well.
+    pub fn none() -> Self {
+        Self::new(Fault::Pause(usize::MAX))
+    }
+
+    /// Waits until the process stands still.
+    pub async fn paused(&self) {
+        self.0.paused.notified().await;
+    }
+
+    pub fn go_on(&self) {
+        self.0.goes_on.notify_one();
     }
 
     pub fn has_struck(&self) -> bool {
@@ -45,7 +69,8 @@ impl BadLuck {
 
     fn strikes_now(&self) -> Option<Fault> {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let (Fault::KillBefore(at) | Fault::KillAfter(at) | Fault::LoseAnswer(at)) = self.0.fault;
+        let (Fault::KillBefore(at) | Fault::KillAfter(at) | Fault::LoseAnswer(at) | Fault::Pause(at)) =
+            self.0.fault;
         let strikes = call == at;
         self.0.struck.fetch_or(strikes, Ordering::SeqCst);
         strikes.then_some(self.0.fault)
@@ -112,6 +137,12 @@ impl HttpConnector for Connector {
                 Some(Fault::KillAfter(_)) => {
                     let _unheard = inner.call(request).await;
                     process.die().await
+                }
+                Some(Fault::Pause(_)) => {
+                    let inner_luck = &process.bad_luck.0;
+                    inner_luck.paused.notify_one();
+                    inner_luck.goes_on.notified().await;
+                    inner.call(request).await
                 }
                 Some(Fault::LoseAnswer(_)) => {
                     let _lost = inner.call(request).await;

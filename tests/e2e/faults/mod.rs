@@ -3,6 +3,7 @@
 
 mod accounts;
 mod connector;
+mod promises;
 mod sandbox;
 
 use anyhow::{Context as _, Result, ensure};

@@ -15,8 +15,8 @@ use aws_sdk_sqs::Client as Sqs;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ingest::{claim_object, package_video, remove_content};
 use library::{
-    Checksum, DeleteVideoError, Library, PartPlan, Tables, Timestamp, Upload, UploadId, UploadState, UserId,
-    VideoId,
+    Checksum, DeleteVideoError, Library, PartPlan, Promise, Tables, Timestamp, Upload, UploadId, UploadState,
+    UserId, VideoId,
 };
 use serde_json::{Value, json};
 use tests::{Film, sha256};
@@ -30,13 +30,13 @@ const LEASE: Duration = Duration::from_millis(300);
 pub struct Sandbox {
     pub(super) root: SdkConfig,
     http: SharedHttpClient,
-    s3: S3,
+    pub(super) s3: S3,
     sqs: Sqs,
     pub(super) dynamodb: DynamoDb,
     pub(super) tables: Tables,
-    upload_bucket: String,
-    media_bucket: String,
-    package_queue_url: String,
+    pub(super) upload_bucket: String,
+    pub(super) media_bucket: String,
+    pub(super) package_queue_url: String,
 }
 
 impl Sandbox {
@@ -157,34 +157,48 @@ impl Sandbox {
         anyhow::bail!("the events do not come to an end: {} are left", events.len())
     }
 
-    async fn deliver_package_request(&self, bad_luck: &BadLuck) -> Result<bool> {
-        let received = self.sqs.receive_message().queue_url(&self.package_queue_url).send().await?;
-        let Some(message) = received.messages.unwrap_or_default().into_iter().next() else {
-            return Ok(false);
-        };
-        let receipt_handle = message.receipt_handle.context("a message has a handle")?;
-        let mut delivery = SqsMessage::default();
-        delivery.message_id = message.message_id;
-        delivery.receipt_handle = Some(receipt_handle.clone());
-        delivery.body = message.body;
-        let event = only(delivery);
+    pub(super) async fn deliver_package_request(&self, bad_luck: &BadLuck) -> Result<bool> {
+        let Some(message) = self.receive_package_request().await? else { return Ok(false) };
+        let is_done = self.package(bad_luck, message.clone()).await;
+        self.settle_package_request(&message, is_done).await?;
+        Ok(true)
+    }
 
+    pub(super) async fn receive_package_request(&self) -> Result<Option<SqsMessage>> {
+        let received = self.sqs.receive_message().queue_url(&self.package_queue_url).send().await?;
+        Ok(received.messages.unwrap_or_default().into_iter().next().map(|message| {
+            let mut delivery = SqsMessage::default();
+            delivery.message_id = message.message_id;
+            delivery.receipt_handle = message.receipt_handle;
+            delivery.body = message.body;
+            delivery
+        }))
+    }
+
+    /// Runs the function in a process of its own. Answers whether the message is done.
+    pub(super) async fn package(&self, bad_luck: &BadLuck, message: SqsMessage) -> bool {
         let process = self.process(bad_luck);
         let mut context = package_video::Context::new(&self.config(&process), self.package_environment());
         context.lease = LEASE;
         let deadline = SystemTime::now() + Duration::from_secs(60);
-        let done = process.run(package_video::handle(&context, deadline, event)).await;
-        if done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty())) {
+        let done = process.run(package_video::handle(&context, deadline, only(message))).await;
+        done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
+    }
+
+    /// What the queue does with a message afterwards: it goes, or comes again at once.
+    pub(super) async fn settle_package_request(&self, message: &SqsMessage, is_done: bool) -> Result<()> {
+        let receipt_handle = message.receipt_handle.as_deref().context("a message has a handle")?;
+        if is_done {
             let deletion = self.sqs.delete_message().queue_url(&self.package_queue_url);
             deletion.receipt_handle(receipt_handle).send().await?;
         } else {
             let comes_again = self.sqs.change_message_visibility().queue_url(&self.package_queue_url);
             comes_again.receipt_handle(receipt_handle).visibility_timeout(0).send().await?;
         }
-        Ok(true)
+        Ok(())
     }
 
-    async fn package_queue_is_empty(&self) -> Result<bool> {
+    pub(super) async fn package_queue_is_empty(&self) -> Result<bool> {
         let asked = self.sqs.get_queue_attributes().queue_url(&self.package_queue_url);
         let asked = asked.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await?;
         let counts = asked.attributes.unwrap_or_default();
@@ -218,7 +232,7 @@ impl Sandbox {
         let originals = self.keys(&self.upload_bucket).await?;
         ensure!(originals == [contents[0].original_key()], "originals: {originals:?}");
         let outputs = self.keys(&self.media_bucket).await?;
-        ensure!(!content.promised, "a promise was not kept");
+        ensure!(content.promise != Some(Promise::Made), "a promise was not kept");
         for name in ["master.m3u8", "manifest.mpd", "video.mp4", "audio.mp4"] {
             let key = format!("{}{name}", contents[0].output_prefix());
             ensure!(outputs.contains(&key), "{key} is missing: {outputs:?}");
@@ -230,7 +244,7 @@ impl Sandbox {
     }
 
     /// As `delete_video` does it, repeated by its client until it hears that it is done.
-    async fn delete_video(&self, bad_luck: &BadLuck, id: VideoId) -> Result<()> {
+    pub(super) async fn delete_video(&self, bad_luck: &BadLuck, id: VideoId) -> Result<()> {
         for _ in 0..10 {
             let process = self.process(bad_luck);
             let library = self.library(&self.config(&process));
@@ -251,7 +265,7 @@ impl Sandbox {
     }
 
     /// The stream tells thrice that nobody lists the content.
-    async fn remove_content(&self, bad_luck: &BadLuck, content: &Value) -> Result<()> {
+    pub(super) async fn remove_content(&self, bad_luck: &BadLuck, content: &Value) -> Result<()> {
         let record = json!({"dynamodb": {"SequenceNumber": "1", "NewImage": {"content_id": {"S": content}}}});
         let mut left = 3;
         for _ in 0..20 {
@@ -274,7 +288,7 @@ impl Sandbox {
         anyhow::bail!("the content {content} can't be removed")
     }
 
-    async fn check_empty(&self) -> Result<()> {
+    pub(super) async fn check_empty(&self) -> Result<()> {
         ensure!(self.counts().await? == [0, 0, 0], "records are left: {:?}", self.counts().await?);
         for bucket in [&self.upload_bucket, &self.media_bucket] {
             let keys = self.keys(bucket).await?;
@@ -297,7 +311,7 @@ impl Sandbox {
         Ok(found.contents().iter().filter_map(|object| object.key().map(ToOwned::to_owned)).collect())
     }
 
-    fn s3_event(&self, id: UploadId) -> SqsMessage {
+    pub(super) fn s3_event(&self, id: UploadId) -> SqsMessage {
         let object =
             json!({"key": id.object_key(), "size": 1, "eTag": "x", "sequencer": "0055AED6DCD90281E5"});
         let s3 = json!({"bucket": {"name": self.upload_bucket}, "object": object});
@@ -320,7 +334,7 @@ impl Sandbox {
         Library::new(DynamoDb::new(config), self.tables.clone())
     }
 
-    fn claim_environment(&self) -> claim_object::Environment {
+    pub(super) fn claim_environment(&self) -> claim_object::Environment {
         claim_object::Environment {
             tables: self.tables.clone(),
             upload_bucket: self.upload_bucket.clone(),
@@ -328,7 +342,7 @@ impl Sandbox {
         }
     }
 
-    fn package_environment(&self) -> package_video::Environment {
+    pub(super) fn package_environment(&self) -> package_video::Environment {
         package_video::Environment {
             tables: self.tables.clone(),
             upload_bucket: self.upload_bucket.clone(),
@@ -338,7 +352,7 @@ impl Sandbox {
     }
 }
 
-fn only(message: SqsMessage) -> SqsEvent {
+pub(super) fn only(message: SqsMessage) -> SqsEvent {
     let mut event = SqsEvent::default();
     event.records = vec![message];
     event

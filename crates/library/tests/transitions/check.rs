@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use library::{Content, ContentState, Upload, UploadState, Video};
+use library::{Content, ContentState, Promise, Upload, UploadState, Video};
 
 use crate::scenario::Job;
 use crate::world::{World, digest};
@@ -52,7 +52,7 @@ impl World {
             let id = content.content_id;
             assert_eq!(content.state, ContentState::Ready, "no content is left behind");
             assert!(objects.contains(&id.as_upload()), "a content keeps its original");
-            assert!(!content.promised, "every promise is kept");
+            assert_ne!(content.promise, Some(Promise::Made), "every promise is kept");
             let listing = videos.iter().filter(|video| video.content_id == id).count() as u64;
             assert_eq!(content.listings, listing, "listings are counted");
             assert!(listing > 0, "a content that nobody lists is removed");
