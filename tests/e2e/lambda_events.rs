@@ -69,7 +69,9 @@ async fn invoke(
             Ok(answer) => {
                 let text = answer.text().await?;
                 process.kill().await?;
-                return serde_json::from_str(&text).with_context(|| format!("{id} answered {text}"));
+                // A streamed answer is its status and headers in JSON, eight zero bytes, and its body.
+                let head = text.split("\0\0\0\0\0\0\0\0").next().unwrap_or_default();
+                return serde_json::from_str(head).with_context(|| format!("{id} answered {text}"));
             }
             Err(error) if started.elapsed() > Duration::from_secs(20) => {
                 bail!("{id} does not answer: {error}");
@@ -106,6 +108,9 @@ async fn every_function_handles_its_event_in_the_runtime_emulator() -> Result<()
             invocation.await?
         };
         ensure!(answer.get("errorMessage").is_none(), "{id} failed: {answer}");
+        if id == "ServeOutput" {
+            ensure!(answer["statusCode"] == 404, "there is no such film, and it answered {answer}");
+        }
         let is_api = properties["Events"]
             .as_object()
             .is_some_and(|events| events.values().any(|event| event["Type"] == "HttpApi"));

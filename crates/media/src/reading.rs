@@ -50,10 +50,7 @@ impl Plan {
                 Run::Made(made) => vec![made],
                 Run::Read { whole, wanted } => {
                     let start = whole.start;
-                    let read = match self.known(&whole) {
-                        Some(known) => known,
-                        None => source.read(whole).await?,
-                    };
+                    let read = self.inner.read(source, whole).await?;
                     let cut = |range: Range<u64>| {
                         read.slice((range.start - start) as usize..(range.end - start) as usize)
                     };
@@ -66,15 +63,6 @@ impl Plan {
             pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
         }
         Ok(bytes.freeze())
-    }
-
-    /// What was read on the way to the index is not read again.
-    fn known(&self, range: &Range<u64>) -> Option<Bytes> {
-        self.inner.known.iter().find_map(|(start, bytes)| {
-            let from = range.start.checked_sub(*start)?;
-            let to = range.end - start;
-            (to <= bytes.len() as u64).then(|| bytes.slice(from as usize..to as usize))
-        })
     }
 }
 

@@ -16,6 +16,7 @@ mod outputs;
 mod pictures;
 mod probing;
 mod properties;
+mod reading;
 mod shares;
 mod sniffing;
 mod subtitles;
