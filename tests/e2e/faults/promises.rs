@@ -27,7 +27,7 @@ impl Sandbox {
     /// An upload that is checked, and waits to be packaged.
     async fn brought(&self) -> Result<UploadId> {
         let film = Film::unique()?;
-        let id = self.upload(&film).await?;
+        let id = self.upload(&film, &super::sandbox::somebody()).await?;
         let process = self.process(&BadLuck::none());
         let context = claim_object::Context::new(&self.config(&process), self.claim_environment());
         let answer = claim_object::handle(&context, super::sandbox::only(self.s3_event(id))).await?;
