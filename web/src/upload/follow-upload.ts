@@ -2,7 +2,8 @@ import { answer, api, type Upload, type UploadState } from '../api/client'
 import { Problem } from '../api/problem'
 import { persist, wait } from '../retry'
 
-const SHORTEST_WAIT_MS = 700
+/** A film is ready a second after its last byte: longer waits would be most of what somebody waits. */
+const SHORTEST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 8_000
 
 /** Nothing more will happen to an upload in this state. */
