@@ -7,6 +7,8 @@ use crate::timing::{TimedSample, Timeline};
 
 /// Segments aim at this length: short enough to start and switch fast, long enough to compress.
 const TARGET_MS: u64 = 4_000;
+/// A last segment of sound that is shorter than this part of the others belongs to the one before.
+const SHORTEST_LAST: u64 = 8;
 /// A sidx counts its segments in 16 bits; very long films get longer segments instead.
 const MOST_SEGMENTS: u64 = 20_000;
 
@@ -179,7 +181,18 @@ pub(crate) fn cut(
         }
     }
     if let Some((start, counted)) = current {
-        segments.push(segment(&segments, Some(start), counted));
+        match segments.last_mut() {
+            // Less than the priming that an edit list hides would, by decode times, lie after the end of all
+            // that is heard: hls.js then waits for it for ever.
+            Some(last)
+                if track.kind == TrackKind::Audio
+                    && last.start.is_some()
+                    && counted.duration < target / SHORTEST_LAST =>
+            {
+                last.counted.add(&counted);
+            }
+            _ => segments.push(segment(&segments, Some(start), counted)),
+        }
     }
     Some(segments)
 }

@@ -141,6 +141,16 @@ async fn a_picture_that_starts_late_is_held_from_the_start() {
 }
 
 #[tokio::test]
+async fn sound_that_ends_just_after_a_cut_has_no_segment_of_a_moment() {
+    for (frames, segments) in [(200, 1), (201, 1), (224, 1), (225, 2)] {
+        let bytes = make(&[made(false, 48_000, frames, 960, 1)], Interleaving::Turns, true);
+        let film = package_with(&MemorySource::new(bytes), &small_options()).await;
+        assert_eq!(film.segments("audio.m3u8").1.len(), segments, "{frames}");
+        assert_eq!(film.samples("audio").len(), frames);
+    }
+}
+
+#[tokio::test]
 async fn a_single_picture_is_held_while_sound_goes_on() {
     let (video, audio) = (made(true, 25, 1, 1, 1), made(false, 48_000, 300, 960, 1));
     let bytes = make(&[video, audio], Interleaving::Turns, true);
