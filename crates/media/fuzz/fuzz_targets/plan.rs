@@ -107,7 +107,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     for feed in movie.plan().iter().flat_map(|plan| plan.feeds()) {
         let segments = feed.starts().len() - 1;
-        assert_eq!(feed.times(0..segments.min(3)).len() as u64, feed.samples(0..segments.min(3)));
+        // Silence that leads sound in is counted, and has no times.
+        assert!(feed.times(0..segments.min(3)).len() as u64 <= feed.samples(0..segments.min(3)));
         let mut reader = feed.read(&source, segments.saturating_sub(2)..segments);
         while now(reader.next()).expect("memory can be read").is_some() {}
     }
