@@ -89,6 +89,8 @@ fn rounds(directory: &Path) -> Outcome<()> {
         ("package", child("package")),
         ("package, SHA-256", child("digest")),
         ("package, SHA-256, poster", child("poster")),
+        ("package, SHA-256, poster, thumbnails", child("thumbnails")),
+        ("open and a poster, nothing else", child("poster-alone")),
         ("the same, 18 MiB parts, 3 in flight", child("parts-18")),
         ("the same, 16 MiB parts, 4 in flight", child("parts-16")),
         ("open and manifests", child("plan")),
@@ -283,9 +285,16 @@ async fn child(arguments: &[String]) -> Outcome<()> {
         print!("{} reads, {texts} bytes of manifests", source.reads.load(Ordering::Relaxed));
         return Ok(());
     }
+    if mode == "poster-alone" {
+        let poster = plan.poster(&source, &NoDecoder).await?.ok_or("no poster")?;
+        print!("{} reads, {} bytes of JPEG", source.reads.load(Ordering::Relaxed), poster.len());
+        return Ok(());
+    }
     let bucket = Options { digest_part_size: Some(DIGEST_PART_BYTES), ..Options::default() };
     let options = match mode.as_str() {
-        "digest" | "poster" => Options { digest_part_size: Some(DIGEST_PART_BYTES), ..Options::for_files() },
+        "digest" | "poster" | "thumbnails" => {
+            Options { digest_part_size: Some(DIGEST_PART_BYTES), ..Options::for_files() }
+        }
         "parts-18" => bucket,
         "parts-16" => Options { part_bytes: 16 << 20, parts_in_flight: 4, ..bucket },
         _ => Options::for_files(),
@@ -295,10 +304,18 @@ async fn child(arguments: &[String]) -> Outcome<()> {
     for manifest in manifests {
         store.put(&manifest.name, manifest.content_type, manifest.body).await?;
     }
-    if mode == "poster" {
+    if mode != "package" && mode != "digest" {
         plan.poster(&source, &NoDecoder).await?;
     }
-    package(&source, &plan, &store, &options).await?;
+    if mode == "thumbnails" {
+        let passing = plan.collect(&source);
+        package(&passing, &plan, &store, &options).await?;
+        for file in passing.thumbnails(&NoDecoder).await? {
+            store.put(&file.name, file.content_type, file.body).await?;
+        }
+    } else {
+        package(&source, &plan, &store, &options).await?;
+    }
     let size = source.size_bytes() as f64;
     let written: u64 = plan.outputs().iter().map(|output| output.size_bytes).sum();
     puts += plan.outputs().iter().map(|o| o.size_bytes.div_ceil(options.part_bytes as u64)).sum::<u64>();

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::pictures::{Decoder, Stills};
+use crate::plan::Inner;
 use crate::text::{Content, PlannedText};
 use crate::{Manifest, Plan, ReadAhead, Source};
 
@@ -76,6 +77,17 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// One file of subtitles by its name, from ranges of the source: a read for each text, some side by
+    /// side. `None` for a name that the manifests do not mention. An error is the source's.
+    pub async fn subtitle<S: Source>(&self, source: &S, name: &str) -> io::Result<Option<Manifest>> {
+        match self.texts.iter().find(|text| text.file_name() == name) {
+            Some(text) => text_file(&self.inner, source, text, |_| None).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
 impl<S: Source> Collector<'_, S> {
     /// The files of the film's thumbnails: sprites, and [`THUMBNAILS`](crate::THUMBNAILS) last, to be
     /// stored beside the manifests. Empty for sound alone, and where no frame can be decoded. An error
@@ -94,22 +106,8 @@ impl<S: Source> Collector<'_, S> {
     }
 
     async fn subtitle(&self, track: usize, text: &PlannedText) -> io::Result<Manifest> {
-        let cues = stream::iter(text.cues.iter().enumerate()).map(async |(index, cue)| match &cue.content {
-            Content::Held(bytes) => Ok(bytes.clone()),
-            Content::In(range) => {
-                let passed = self.found().cues.get(&(track, index)).cloned();
-                match passed {
-                    Some(bytes) => Ok(bytes),
-                    // A copy, because a slice would keep all that was read with it in memory.
-                    None => {
-                        Ok(Bytes::copy_from_slice(&self.plan.inner.read(self.source, range.clone()).await?))
-                    }
-                }
-            }
-        });
-        let contents: Vec<Bytes> =
-            cues.buffered(IN_FLIGHT).try_collect::<Vec<_>>().await.map_err(|e: io::Error| e)?;
-        Ok(text.file(&contents))
+        let passed = |index| self.found().cues.get(&(track, index)).cloned();
+        text_file(&self.plan.inner, self.source, text, passed).await
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
@@ -156,6 +154,26 @@ impl<S: Source> Collector<'_, S> {
             stills.take(index, &whole);
         }
     }
+}
+
+/// The WebVTT of a track. `passed` has the texts that need not be read any more.
+async fn text_file<S: Source>(
+    inner: &Inner,
+    source: &S,
+    text: &PlannedText,
+    passed: impl Fn(usize) -> Option<Bytes>,
+) -> io::Result<Manifest> {
+    let passed = &passed;
+    let cues = stream::iter(text.cues.iter().enumerate()).map(async |(index, cue)| match &cue.content {
+        Content::Held(bytes) => io::Result::Ok(bytes.clone()),
+        Content::In(range) => match passed(index) {
+            Some(bytes) => Ok(bytes),
+            // A copy, because a slice would keep all that was read with it in memory.
+            None => Ok(Bytes::copy_from_slice(&inner.read(source, range.clone()).await?)),
+        },
+    });
+    let contents: Vec<Bytes> = cues.buffered(IN_FLIGHT).try_collect().await?;
+    Ok(text.file(&contents))
 }
 
 /// The whole range, once its pieces leave no hole.

@@ -138,6 +138,9 @@ pub async fn handle(context: &Context, request: UrlRequest) -> anyhow::Result<An
     }
     let Some((content_id, name)) = address(&request.raw_path) else { return Ok(not_found()) };
     let Some(planned) = context.planned(content_id).await? else { return Ok(not_found()) };
+    if let Some(answer) = text(&planned, &name, method).await? {
+        return Ok(answer);
+    }
     let Some(output) = planned.plan.outputs().into_iter().find(|output| output.name == name) else {
         return Ok(not_found());
     };
@@ -195,6 +198,29 @@ pub async fn handle(context: &Context, request: UrlRequest) -> anyhow::Result<An
     // One window is computed while another one is on its way.
     let body = stream::once(async { Ok(first) }).chain(stream::iter(rest).buffered(2)).boxed();
     Ok(StreamResponse { metadata_prelude: prelude, stream: body })
+}
+
+/// Texts that the bucket doesn't have yet: subtitles, made on the spot, and of thumbnails, which aren't, a WebVTT without any, which a
+/// player takes for what it is and asks for again.
+async fn text(planned: &Planned, name: &str, method: &str) -> anyhow::Result<Option<Answer>> {
+    let (body, cache_control) = if name == media::THUMBNAILS {
+        (Bytes::from_static(b"WEBVTT\n"), "no-store")
+    } else {
+        let subtitles = planned.plan.subtitle(&planned.source, name).await;
+        match subtitles.context("reading the subtitles of the original")? {
+            Some(file) => (file.body, IMMUTABLE),
+            None => return Ok(None),
+        }
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/vtt"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let body = if method == "HEAD" { Bytes::new() } else { body };
+    Ok(Some(StreamResponse {
+        metadata_prelude: MetadataPrelude { status_code: StatusCode::OK, headers, cookies: Vec::new() },
+        stream: stream::once(async { Ok(body) }).boxed(),
+    }))
 }
 
 /// The content and the file of a path.

@@ -98,6 +98,10 @@ async fn text_of_every_form_is_carried_over() {
         let files = texts(&plan, &source).await;
         assert_eq!(files.len(), 1, "{name}");
         assert_eq!(files[0].0, "subtitles-1.vtt");
+        // Asked for alone, before anything has passed, it is the same.
+        let alone = plan.subtitle(&source, "subtitles-1.vtt").await.expect("it reads").expect("it is there");
+        assert_eq!(&alone.body[..], files[0].1.as_bytes(), "{name}");
+        assert_eq!(plan.subtitle(&source, "subtitles-2.vtt").await.expect("it reads"), None);
         // ffmpeg itself drops or escapes some signs on the way into some forms.
         let plain = |text: &str| {
             ["<i>", "</i>", "&lt;", "&gt;", "&amp;", "\\", "<", ">", "&"]
