@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "MEDIA_KEYS_TABLE": "media-keys",
     "UPLOAD_BUCKET": "uploads",
     "MEDIA_BUCKET": "media",
+    "SHARE_BYTES": "2147483648",
     "PACKAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/package",
     "USER_POOL_ID": "eu-central-1_example",
     "USER_POOL_CLIENT_ID": "example",

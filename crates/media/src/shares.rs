@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::future::FutureExt;
+use serde::{Deserialize, Serialize};
 
 use crate::lane::{Lane, Portion};
 use crate::package::{carry, slices};
@@ -26,7 +27,7 @@ const LARGEST_PART_BYTES: u64 = 5 << 30;
 
 /// How large shares and parts are to be. The default is what S3 takes and what a function packages in
 /// comfort.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareSizes {
     /// The most of the source that one worker goes through, unless there would be more than 1,000.
     pub share_bytes: u64,

@@ -205,7 +205,7 @@ async fn reason_to_refuse(
 pub(crate) const DIFFERENT_DIGEST: &str = "The file's content is not what was announced: its digest differs. It may have changed while it was being sent.";
 
 async fn request_packaging(context: &Context, content_id: ContentId) -> anyhow::Result<()> {
-    let request = serde_json::to_string(&package_video::Request { content_id })?;
+    let request = serde_json::to_string(&package_video::Request { content_id, share: None })?;
     let message = context.sqs.send_message().queue_url(&context.package_queue_url).message_body(request);
     message.send().await.context("asking for the content to be packaged")?;
     Ok(())

@@ -19,4 +19,5 @@ pub mod package_video;
 pub mod remove_content;
 mod s3_event;
 pub mod serve_output;
+mod shared_copy;
 mod uploaded_objects;

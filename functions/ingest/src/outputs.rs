@@ -31,7 +31,7 @@ pub(crate) struct Buckets {
 /// An original whose tables were read.
 #[derive(Debug)]
 pub(crate) struct Original {
-    source: ObjectSource,
+    pub(crate) source: ObjectSource,
     movie: Movie,
     part_size_bytes: u64,
     /// Reading the tables took so few requests that they can be read again for a player who waits.
@@ -226,7 +226,7 @@ pub(crate) async fn delete_outputs(buckets: &Buckets, content_id: ContentId) -> 
 }
 
 /// Deletes all outputs whose keys begin with the prefix, a thousand at a time.
-async fn delete_below(buckets: &Buckets, prefix: &str) -> anyhow::Result<()> {
+pub(crate) async fn delete_below(buckets: &Buckets, prefix: &str) -> anyhow::Result<()> {
     let (s3, bucket) = (&buckets.s3, &buckets.media);
     let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
     while let Some(page) = pages.next().await {

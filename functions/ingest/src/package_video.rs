@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
 use library::{Claim, Content, ContentId, ContentState, Finished, Lease, Library, Settled, Tables};
-use media::{MediaError, Plan};
+use media::{MediaError, Plan, ShareSizes};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{body, each_message, message_id};
@@ -18,6 +18,7 @@ use crate::object_store::ObjectStore;
 use crate::outputs::{
     Buckets, Original, Outcome, delete_outputs, make_outputs, promise_outputs, write_promised,
 };
+use crate::shared_copy;
 
 /// Short, because it is what a content waits for whose worker was killed; it is renewed while the worker lives.
 const LEASE: Duration = Duration::from_secs(60);
@@ -30,6 +31,9 @@ const TIDYING: Duration = Duration::from_secs(10);
 pub struct Request {
     /// The content.
     pub content_id: ContentId,
+    /// The share of its copy, counted from 0, in a message that asks for that alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
 }
 
 /// What the function is told by its environment.
@@ -43,13 +47,15 @@ pub struct Environment {
     pub media_bucket: String,
     /// The queue that requests come from.
     pub package_queue_url: String,
+    /// The most of a film that one invocation copies: of longer ones each copies a share.
+    pub share_bytes: u64,
 }
 
 impl Environment {
     /// Reads it.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Names the variable that is missing or wrong.
     pub fn from_env() -> anyhow::Result<Self> {
         Ok(Self {
             tables: Tables {
@@ -60,6 +66,7 @@ impl Environment {
             upload_bucket: required_env("UPLOAD_BUCKET")?,
             media_bucket: required_env("MEDIA_BUCKET")?,
             package_queue_url: required_env("PACKAGE_QUEUE_URL")?,
+            share_bytes: required_env("SHARE_BYTES")?.parse().context("SHARE_BYTES is no number")?,
         })
     }
 }
@@ -67,12 +74,14 @@ impl Environment {
 /// What a cold start builds.
 #[derive(Clone, Debug)]
 pub struct Context {
-    library: Library,
-    buckets: Buckets,
-    sqs: Sqs,
-    package_queue_url: String,
+    pub(crate) library: Library,
+    pub(crate) buckets: Buckets,
+    pub(crate) sqs: Sqs,
+    pub(crate) package_queue_url: String,
     /// How long a content stays claimed when its worker dies.
     pub lease: Duration,
+    /// How films that are too long for one invocation are shared out.
+    pub share_sizes: ShareSizes,
 }
 
 impl Context {
@@ -88,6 +97,7 @@ impl Context {
             sqs: clients::sqs(sdk),
             package_queue_url: environment.package_queue_url,
             lease: LEASE,
+            share_sizes: ShareSizes { share_bytes: environment.share_bytes, ..ShareSizes::default() },
         }
     }
 }
@@ -114,20 +124,47 @@ async fn handle_message(
     stop_at: tokio::time::Instant,
     message: &SqsMessage,
 ) -> anyhow::Result<()> {
-    let Request { content_id } =
+    let Request { content_id, share } =
         serde_json::from_str(body(message)?).context("the message asks for no content")?;
     let delivery = Delivery {
         sqs: &context.sqs,
         queue_url: &context.package_queue_url,
         receipt_handle: message.receipt_handle.as_deref(),
     };
+    let outcome = match share {
+        None => package_or_finish(context, stop_at, content_id, message, delivery, share).await,
+        Some(share) => match shared_copy::do_share(context, stop_at, content_id, share, delivery).await {
+            Ok(true) => package_or_finish(context, stop_at, content_id, message, delivery, Some(share)).await,
+            done => done.map(drop),
+        },
+    };
+    if outcome.is_err() {
+        delivery.return_after(backoff(message)).await;
+    }
+    outcome.with_context(|| format!("the content {content_id}"))
+}
+
+/// Works on a content under its lease, if it is to be had. After the last `share` of a copy nobody but this message asks for what
+/// is left to do.
+async fn package_or_finish(
+    context: &Context,
+    stop_at: tokio::time::Instant,
+    content_id: ContentId,
+    message: &SqsMessage,
+    delivery: Delivery<'_>,
+    share: Option<u32>,
+) -> anyhow::Result<()> {
     let lease = Lease::new(message_id(message)?, context.lease);
-    let outcome = match context.library.contents.claim(content_id, &lease).await {
+    match context.library.contents.claim(content_id, &lease).await {
         Err(error) => Err(error),
         Ok(Claim::Absent) => {
             tracing::info!(%content_id, "the content is gone");
             // With what a worker wrote that didn't know it yet, and died before it did.
             delete_outputs(&context.buckets, content_id).await
+        }
+        Ok(Claim::Past(content)) if share.is_some() && content.state == ContentState::Ready => {
+            // Its outputs are written, by a worker that may have died before it had ended the task.
+            shared_copy::end(context, content_id).await
         }
         Ok(Claim::Past(content)) => make_sure(context, &content).await,
         // The queue delivered one message twice, or the worker that had it died: only time can tell.
@@ -135,16 +172,15 @@ async fn handle_message(
             delivery.return_after(context.lease).await;
             bail!("the content {content_id} is being packaged for this very message");
         }
+        Ok(Claim::Busy(_)) if share.is_some() => {
+            bail!("another worker has the lease, and the outputs are to be put together")
+        }
         Ok(Claim::Busy(_)) => {
             tracing::info!(%content_id, "another message's worker packages this content");
             Ok(())
         }
         Ok(Claim::Claimed(content)) => work(context, stop_at, &content, &lease, delivery).await,
-    };
-    if outcome.is_err() {
-        delivery.return_after(backoff(message)).await;
     }
-    outcome.with_context(|| format!("the content {content_id}"))
 }
 
 /// 5 seconds after the first failure, twice as long after each further one, 5 minutes at most.
@@ -205,7 +241,7 @@ async fn work(
 }
 
 /// How the work on a content ended.
-enum Ending {
+pub(crate) enum Ending {
     /// All that was to be done is done.
     Done,
     /// Nobody lists the content any more: what was written for it is to be removed.
@@ -229,7 +265,7 @@ async fn package(
         // Somebody made the promise and died before it was kept, maybe before anybody heard of it.
         let plan = promise.context("what was promised can't be made any more")?;
         library.publish(content).await?;
-        return keep_promise(library, content_id, lease, &original, &plan, store).await;
+        return keep_promise(context, content_id, lease, &original, &plan, store).await;
     }
     let outcome = match &promise {
         Some(plan) => promise_outputs(buckets, content, &original, plan, store).await,
@@ -254,22 +290,25 @@ async fn package(
         Finished::Lost => bail!("the lease was lost"),
     }
     match &promise {
-        Some(plan) => keep_promise(library, content_id, lease, &original, plan, store).await,
+        Some(plan) => keep_promise(context, content_id, lease, &original, plan, store).await,
         None => Ok(Ending::Done),
     }
 }
 
-/// Writes what was promised, and ends the promise.
+/// Writes what was promised, and ends the promise, or shares that out.
 async fn keep_promise(
-    library: &Library,
+    context: &Context,
     content_id: ContentId,
     lease: &Lease,
     original: &Original,
     plan: &Plan,
     store: &ObjectStore,
 ) -> anyhow::Result<Ending> {
+    if let Some(shares) = plan.share_out(&context.share_sizes) {
+        return shared_copy::copy(context, content_id, lease, plan, &shares, store).await;
+    }
     write_promised(original, plan, store).await.context("writing what was promised")?;
-    match library.contents.keep_promise(content_id, lease.token).await? {
+    match context.library.contents.keep_promise(content_id, lease.token).await? {
         Settled::Written => Ok(Ending::Done),
         Settled::Gone => Ok(Ending::Gone),
         Settled::Lost => bail!("the lease was lost"),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clients;
 use crate::outputs::{Buckets, delete_outputs};
+use crate::shared_copy;
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug)]
@@ -136,6 +137,9 @@ async fn remove(context: &Context, content_id: &str) -> anyhow::Result<()> {
         Some(_) => {}
     }
     // First, so that whoever still works on them learns that it is for nothing.
+    if let Some(copy) = context.contents.task(content_id, TaskName::Copy).await? {
+        shared_copy::discard(&context.buckets, content_id, &copy).await?;
+    }
     for name in TaskName::ALL {
         context.contents.end_task(content_id, name).await?;
     }

@@ -5,6 +5,7 @@ mod accounts;
 mod connector;
 mod promises;
 mod sandbox;
+mod shares;
 
 use anyhow::{Context as _, Result, ensure};
 use tests::World;

@@ -18,6 +18,7 @@ use library::{
     Checksum, DeleteVideoError, Library, PartPlan, Promise, Tables, Timestamp, Upload, UploadId, UploadState,
     UserId, VideoId,
 };
+use media::ShareSizes;
 use serde_json::{Value, json};
 use tests::{Film, sha256};
 use uuid::Uuid;
@@ -31,12 +32,14 @@ pub struct Sandbox {
     pub(super) root: SdkConfig,
     http: SharedHttpClient,
     pub(super) s3: S3,
-    sqs: Sqs,
+    pub(super) sqs: Sqs,
     pub(super) dynamodb: DynamoDb,
     pub(super) tables: Tables,
     pub(super) upload_bucket: String,
     pub(super) media_bucket: String,
     pub(super) package_queue_url: String,
+    /// Lowered, so that small films are shared out.
+    pub share_sizes: ShareSizes,
 }
 
 impl Sandbox {
@@ -59,7 +62,19 @@ impl Sandbox {
         let queue = sqs.create_queue().queue_name(name("package")).send().await?;
         let package_queue_url = queue.queue_url.context("a queue has a URL")?;
         let http = aws_smithy_http_client::Builder::new().build_http();
-        Ok(Self { root, http, s3, sqs, dynamodb, tables, upload_bucket, media_bucket, package_queue_url })
+        let share_sizes = ShareSizes::default();
+        Ok(Self {
+            root,
+            http,
+            s3,
+            sqs,
+            dynamodb,
+            tables,
+            upload_bucket,
+            media_bucket,
+            package_queue_url,
+            share_sizes,
+        })
     }
 
     /// Two people upload the same bytes; events come thrice and shuffled; both delete their videos. Everything is
@@ -157,6 +172,14 @@ impl Sandbox {
         anyhow::bail!("the events do not come to an end: {} are left", events.len())
     }
 
+    /// Claims an upload's object, undisturbed.
+    pub(super) async fn claim(&self, id: UploadId) -> Result<()> {
+        let context = claim_object::Context::new(&self.root, self.claim_environment());
+        let answer = claim_object::handle(&context, only(self.s3_event(id))).await?;
+        ensure!(answer.batch_item_failures.is_empty(), "the upload {id} was not claimed");
+        Ok(())
+    }
+
     pub(super) async fn deliver_package_request(&self, bad_luck: &BadLuck) -> Result<bool> {
         let Some(message) = self.receive_package_request().await? else { return Ok(false) };
         let is_done = self.package(bad_luck, message.clone()).await;
@@ -178,8 +201,7 @@ impl Sandbox {
     /// Runs the function in a process of its own. Answers whether the message is done.
     pub(super) async fn package(&self, bad_luck: &BadLuck, message: SqsMessage) -> bool {
         let process = self.process(bad_luck);
-        let mut context = package_video::Context::new(&self.config(&process), self.package_environment());
-        context.lease = LEASE;
+        let context = self.package_context(&process);
         let deadline = SystemTime::now() + Duration::from_secs(60);
         let done = process.run(package_video::handle(&context, deadline, only(message))).await;
         done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
@@ -206,8 +228,8 @@ impl Sandbox {
         Ok(counts.all(|(_, count)| count == "0"))
     }
 
-    /// Both have a video of one content, whose objects are all that is stored.
-    async fn check_ready(&self, uploads: &[UploadId]) -> Result<Value> {
+    /// All have a video of one content, whose objects are all that is stored.
+    pub(super) async fn check_ready(&self, uploads: &[UploadId]) -> Result<Value> {
         let library = self.library(&self.root);
         let mut contents = Vec::new();
         for id in uploads {
@@ -222,12 +244,18 @@ impl Sandbox {
             ensure!(Some(video.content_id) == upload.content_id, "a video of another content");
             contents.push(video.content_id);
         }
-        ensure!(contents[0] == contents[1], "identical bytes are two contents: {contents:?}");
+        ensure!(
+            contents.iter().all(|content| *content == contents[0]),
+            "identical bytes are two contents: {contents:?}"
+        );
         let content = library.contents.get(contents[0]).await?.context("the content is missing")?;
         let holders = library.contents.holders(contents[0]).await?;
-        ensure!(content.listings == 2 && holders.len() == 2, "{} listings, {holders:?}", content.listings);
-        // Content, digest and two holders; two uploads; two videos.
-        ensure!(self.counts().await? == [4, 2, 2], "records: {:?}", self.counts().await?);
+        let owners = uploads.len();
+        let listings = (content.listings, holders.len());
+        ensure!(listings == (owners as u64, owners), "{} listings, {holders:?}", content.listings);
+        // Content, digest and the holders; uploads; videos.
+        let expected = [owners + 2, owners, owners].map(|count| count as i32);
+        ensure!(self.counts().await? == expected, "records: {:?}", self.counts().await?);
 
         let originals = self.keys(&self.upload_bucket).await?;
         ensure!(originals == [contents[0].original_key()], "originals: {originals:?}");
@@ -306,7 +334,7 @@ impl Sandbox {
         Ok(counts)
     }
 
-    async fn keys(&self, bucket: &str) -> Result<Vec<String>> {
+    pub(super) async fn keys(&self, bucket: &str) -> Result<Vec<String>> {
         let found = self.s3.list_objects_v2().bucket(bucket).send().await?;
         Ok(found.contents().iter().filter_map(|object| object.key().map(ToOwned::to_owned)).collect())
     }
@@ -348,7 +376,15 @@ impl Sandbox {
             upload_bucket: self.upload_bucket.clone(),
             media_bucket: self.media_bucket.clone(),
             package_queue_url: self.package_queue_url.clone(),
+            share_bytes: self.share_sizes.share_bytes,
         }
+    }
+
+    pub(super) fn package_context(&self, process: &Process) -> package_video::Context {
+        let mut context = package_video::Context::new(&self.config(process), self.package_environment());
+        context.lease = LEASE;
+        context.share_sizes = self.share_sizes.clone();
+        context
     }
 }
 
