@@ -25,7 +25,7 @@ const OUTPUTS: [&str; 2] = ["video.mp4", "audio.mp4"];
 
 impl Sandbox {
     /// An upload that is checked, and waits to be packaged.
-    async fn brought(&self) -> Result<UploadId> {
+    pub(super) async fn brought(&self) -> Result<UploadId> {
         let film = Film::unique()?;
         let id = self.upload(&film, &super::sandbox::somebody()).await?;
         let process = self.process(&BadLuck::none());

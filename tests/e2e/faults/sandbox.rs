@@ -172,14 +172,6 @@ impl Sandbox {
         anyhow::bail!("the events do not come to an end: {} are left", events.len())
     }
 
-    /// Claims an upload's object, undisturbed.
-    pub(super) async fn claim(&self, id: UploadId) -> Result<()> {
-        let context = claim_object::Context::new(&self.root, self.claim_environment());
-        let answer = claim_object::handle(&context, only(self.s3_event(id))).await?;
-        ensure!(answer.batch_item_failures.is_empty(), "the upload {id} was not claimed");
-        Ok(())
-    }
-
     pub(super) async fn deliver_package_request(&self, bad_luck: &BadLuck) -> Result<bool> {
         let Some(message) = self.receive_package_request().await? else { return Ok(false) };
         let is_done = self.package(bad_luck, message.clone()).await;

@@ -7,22 +7,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use aws_lambda_events::sqs::SqsMessage;
 use futures_util::future::try_join_all;
-use library::{ContentId, TaskName, UploadId};
+use library::{ContentId, TaskName};
 use media::ShareSizes;
 use serde_json::json;
-use tests::{Film, World};
+use tests::World;
 
 use super::connector::{BadLuck, Fault};
-use super::sandbox::{Sandbox, somebody};
+use super::sandbox::Sandbox;
 
 /// The film that is shared out among three, with parts and scraps of both tracks.
 fn small_shares() -> ShareSizes {
     ShareSizes { share_bytes: 60_000, part_bytes: 40_000, least_part_bytes: 12_000, ..ShareSizes::default() }
-}
-
-/// No call is the last, so that nothing goes wrong.
-fn good_luck() -> BadLuck {
-    BadLuck::new(Fault::KillBefore(usize::MAX))
 }
 
 async fn sandbox(stack: &local::Stack, share_sizes: ShareSizes) -> Result<Sandbox> {
@@ -77,7 +72,7 @@ impl Sandbox {
             };
             shares += 2 * messages.iter().filter(of_shares).count();
             let deliveries = messages.into_iter().map(async |message| {
-                let luck = good_luck();
+                let luck = BadLuck::none();
                 let (one, other) =
                     tokio::join!(self.package(&luck, message.clone()), self.package(&luck, message.clone()));
                 self.settle_package_request(&message, one || other).await
@@ -86,15 +81,8 @@ impl Sandbox {
         }
     }
 
-    /// Brings a film to the package queue.
-    async fn bring(&self) -> Result<UploadId> {
-        let id = self.upload(&Film::unique()?, &somebody()).await?;
-        self.claim(id).await?;
-        Ok(id)
-    }
-
     /// Delivers package requests until none is left, or the fault has struck if that is asked for.
-    async fn package_all(&self, bad_luck: &BadLuck, stop_when_struck: bool) -> Result<()> {
+    async fn deliver_requests(&self, bad_luck: &BadLuck, stop_when_struck: bool) -> Result<()> {
         for _ in 0..400 {
             if stop_when_struck && bad_luck.has_struck() {
                 return Ok(());
@@ -114,13 +102,13 @@ impl Sandbox {
 async fn a_film_that_is_shared_out_has_the_same_outputs_as_one_that_is_not() -> Result<()> {
     let Some(stack) = World::get().await.stack() else { return Ok(()) };
     let whole = sandbox(stack, ShareSizes::default()).await?;
-    let id = whole.bring().await?;
+    let id = whole.brought().await?;
     ensure!(whole.deliver_all_at_once().await? == 0, "a small film is not shared out");
     let expected = whole.outputs(id.as_content()).await?;
     ensure!(expected.len() > 4, "there are outputs: {:?}", expected.keys());
 
     let shared = sandbox(stack, small_shares()).await?;
-    let id = shared.bring().await?;
+    let id = shared.brought().await?;
     let shares = shared.deliver_all_at_once().await?;
     ensure!(shares >= 6, "three shares were done twice at least, not {shares}");
     shared.check_ready(&[id]).await?;
@@ -144,12 +132,12 @@ async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
         let fault = fault(calls);
         let bad_luck = BadLuck::new(fault);
         let life = async {
-            let id = sandbox.bring().await?;
-            sandbox.package_all(&bad_luck, false).await?;
+            let id = sandbox.brought().await?;
+            sandbox.deliver_requests(&bad_luck, false).await?;
             let content = sandbox.check_ready(&[id]).await?;
             sandbox.check_tidy(id.as_content()).await?;
-            sandbox.delete_video(&good_luck(), id.as_video()).await?;
-            sandbox.remove_content(&good_luck(), &content).await?;
+            sandbox.delete_video(&BadLuck::none(), id.as_video()).await?;
+            sandbox.remove_content(&BadLuck::none(), &content).await?;
             sandbox.check_empty().await
         };
         life.await.with_context(|| format!("{fault:?}"))?;
@@ -187,21 +175,21 @@ async fn nothing_stays_of_a_film_that_is_deleted_while_it_is_copied() -> Result<
     for call in 1.. {
         let bad_luck = BadLuck::new(Fault::KillAfter(call));
         let life = async {
-            let id = sandbox.bring().await?;
+            let id = sandbox.brought().await?;
             let content = json!(id.to_string());
-            sandbox.package_all(&bad_luck, true).await?;
+            sandbox.deliver_requests(&bad_luck, true).await?;
             let library = sandbox.library(&sandbox.root);
             let task = library.contents.task(id.as_content(), TaskName::Copy).await?;
             let is_listed = library.videos.get(id.as_video()).await?.is_some();
             if is_listed {
                 deleted_on_the_way += usize::from(task.is_some());
-                sandbox.delete_video(&good_luck(), id.as_video()).await?;
-                sandbox.remove_content(&good_luck(), &content).await?;
+                sandbox.delete_video(&BadLuck::none(), id.as_video()).await?;
+                sandbox.remove_content(&BadLuck::none(), &content).await?;
             }
-            sandbox.package_all(&good_luck(), false).await?;
+            sandbox.deliver_requests(&BadLuck::none(), false).await?;
             if !is_listed {
-                sandbox.delete_video(&good_luck(), id.as_video()).await?;
-                sandbox.remove_content(&good_luck(), &content).await?;
+                sandbox.delete_video(&BadLuck::none(), id.as_video()).await?;
+                sandbox.remove_content(&BadLuck::none(), &content).await?;
             }
             sandbox.check_empty().await?;
             // What was begun by a worker that died before it could note it is left to the bucket's lifecycle rule.
