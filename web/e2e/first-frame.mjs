@@ -17,6 +17,7 @@ await page.goto(`${BASE_URL}/sign-in?redirect=%2Fupload`)
 await page.getByLabel('E-mail').fill(PUBLISHER_EMAIL)
 await page.getByLabel('Password', { exact: true }).fill(PUBLISHER_PASSWORD)
 await page.getByRole('button', { name: 'Sign in' }).click()
+await page.getByLabel('Choose films to upload').waitFor()
 
 for (const film of process.argv.slice(2)) {
   await page.goto(`${BASE_URL}/upload`)
