@@ -121,7 +121,10 @@ fn adds_up(film: &Film) -> Result<(), TestCaseError> {
         prop_assert!(samples.iter().all(|sample| sample.duration > 0 || samples.len() == 1));
         let mut shown: Vec<i64> = samples.iter().map(|sample| sample.presented).collect();
         shown.sort_unstable();
-        prop_assert!(shown.windows(2).all(|pair| pair[0] < pair[1]) || stem == "video", "{stem}: two at once");
+        prop_assert!(
+            shown.windows(2).all(|pair| pair[0] < pair[1]) || stem == "video",
+            "{stem}: two at once"
+        );
     }
     Ok(())
 }
