@@ -34,6 +34,18 @@ class Artifacts:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=zipped.getvalue())
         return {"Bucket": self._bucket, "Key": key}
 
+    def empty_layer(self) -> dict:
+        """Stores a layer with nothing in it and says where: the local AWS doesn't unpack layers, and `local` puts what they
+        hold onto the functions' PATH.
+        """
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("empty"), b"")
+        key = f"{hashlib.sha256(zipped.getvalue()).hexdigest()}.zip"
+        if not self._exists(key):
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=zipped.getvalue())
+        return {"Bucket": self._bucket, "Key": key}
+
     def template(self, text: str) -> str:
         """Stores a template and answers the address under which CloudFormation finds it."""
         key = f"{hashlib.sha256(text.encode()).hexdigest()}.template"

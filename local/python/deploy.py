@@ -65,12 +65,24 @@ def translated(path: pathlib.Path, binaries: pathlib.Path, artifacts: Artifacts,
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = code[resource["Metadata"]["BuildProperties"]["Binary"]]
+        elif resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = artifacts.empty_layer()
         elif resource["Type"] == "AWS::CloudFormation::Stack":
             nested = path.parent / resource["Properties"]["TemplateURL"]
             resource["Properties"]["TemplateURL"] = artifacts.template(nested.read_text())
     result = Translator({}, Parser(), boto_session=session).translate(template, parameters)
     http_api.expand(result)
+    spell_numbers_out(result, parameters)
     return result
+
+
+def spell_numbers_out(template: dict, parameters: dict) -> None:
+    """Puts a number where a queue's poller has the name of one: the local AWS would hand the parameter on as text."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in resource["Properties"]:
+            name = resource["Properties"]["ScalingConfig"]["MaximumConcurrency"]["Ref"]
+            value = parameters.get(name, template["Parameters"][name]["Default"])
+            resource["Properties"]["ScalingConfig"]["MaximumConcurrency"] = int(value)
 
 
 def function(lambda_, name: str) -> dict:

@@ -18,7 +18,7 @@ import threading
 import time
 
 from ministack import app
-from ministack.core import iam_evaluator, lambda_runtime, persistence
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence
 from ministack.services import s3
 
 # Below this, reading a file whole costs no more than mapping it.
@@ -102,6 +102,17 @@ def pass_streamed_answers_unchanged() -> None:
     lambda_runtime.ProvidedWorker._build_handler_class = build
 
 
+def permit_batches_as_aws_does() -> None:
+    """Whoever may send, delete or hide a message may do so with ten at once: AWS knows no permission for batches."""
+    extract_action = iam_actions.extract_iam_action
+
+    def action_of_one(*arguments, **named):
+        action = extract_action(*arguments, **named)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    iam_actions.extract_iam_action = action_of_one
+
+
 def save_regularly() -> None:
     """Ministack saves its state when it ends, and loses it all when it is killed. What people do is saved every few
     seconds besides; the rest, with the functions' code, when SIGUSR1 says that there is something new.
@@ -157,6 +168,7 @@ def main() -> None:
     map_large_bodies()
     count_loopback_as_tls()
     pass_streamed_answers_unchanged()
+    permit_batches_as_aws_does()
     move_queues()
     save_regularly()
     end_with_parent()

@@ -1,7 +1,7 @@
 """Gives what failed for good another try, after its cause has been removed.
 
-Messages of the dead-letter queues go back to their queues. Contents whose removal failed are touched, so that the
-table's stream tells of them once more: the records that failed have left it after a day.
+Messages of the dead-letter queues go back to their queues. Contents whose removal failed, or the planning of whose
+encoding, are touched, so that the table's stream tells of them once more: the records that failed have left it after a day.
 """
 
 import argparse
@@ -26,12 +26,17 @@ def main() -> None:
     stack = client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     sqs = client("sqs")
-    for name in ("UploadEvents", "Package"):
+    for name in ("UploadEvents", "Package", "Encode"):
         moved = move(sqs, outputs[f"{name}DeadLettersUrl"], outputs[f"{name}QueueUrl"])
         print(f"{name}: {moved} messages moved back")
-    touched = touch_removals(client("dynamodb"), outputs["ContentsTable"])
-    dropped = move(sqs, outputs["RemoveDeadLettersUrl"], None)
-    print(f"RemoveContent: {touched} contents touched, {dropped} messages about them dropped")
+    for name, function, attribute, value in (
+        ("Remove", "RemoveContent", "state", "removing"),
+        ("Plan", "PlanEncoding", "encoding", "wanted"),
+        ("Plan", "PlanEncoding", "encoding", "needed"),
+    ):
+        touched = touch(client("dynamodb"), outputs["ContentsTable"], attribute, value)
+        dropped = move(sqs, outputs[f"{name}DeadLettersUrl"], None)
+        print(f"{function}: {touched} contents touched, {dropped} messages about them dropped")
 
 
 def move(sqs, source: str, target: str | None) -> int:
@@ -51,23 +56,27 @@ def move(sqs, source: str, target: str | None) -> int:
     return count
 
 
-def touch_removals(dynamodb, table: str) -> int:
-    """Writes the time onto each content that is being removed. Answers how many there are."""
+def touch(dynamodb, table: str, attribute: str, value: str) -> int:
+    """Writes the time onto each content whose attribute has that value. Answers how many there are."""
     count = 0
-    state = {"ExpressionAttributeNames": {"#state": "state"}, "ExpressionAttributeValues": {":removing": {"S": "removing"}}}
-    pages = dynamodb.get_paginator("scan").paginate(TableName=table, FilterExpression="#state = :removing", **state)
+    names, values = {"#attribute": attribute}, {":value": {"S": value}}
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table,
+        FilterExpression="#attribute = :value",
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues=values,
+    )
     for page in pages:
         for item in page["Items"]:
-            values = state["ExpressionAttributeValues"] | {":now": {"N": str(time.time_ns() // 1_000_000)}}
             try:
                 dynamodb.update_item(
                     TableName=table,
                     Key={"pk": item["pk"], "sk": item["sk"]},
                     UpdateExpression="SET redriven_at_ms = :now",
-                    # It may have gone in the meantime.
-                    ConditionExpression="#state = :removing",
-                    ExpressionAttributeNames=state["ExpressionAttributeNames"],
-                    ExpressionAttributeValues=values,
+                    # It may have gone on in the meantime.
+                    ConditionExpression="#attribute = :value",
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values | {":now": {"N": str(time.time_ns() // 1_000_000)}},
                 )
             except dynamodb.exceptions.ConditionalCheckFailedException:
                 continue

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::layers;
 use crate::port::free_port;
 use crate::project::Project;
 use crate::step::last_lines;
@@ -62,7 +63,7 @@ impl Emulator {
             // Functions inherit this environment. Nothing of the developer's may be in it: neither variables nor, by
             // the home folder, profiles.
             .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("PATH", layers::path(project).await?)
             .env("LANG", "C.UTF-8")
             .env("HOME", data)
             .env("TMPDIR", temporary)

@@ -13,6 +13,7 @@ pub mod deployment;
 pub mod emulator;
 pub mod endpoint;
 pub mod film;
+pub mod layers;
 pub mod live;
 pub mod live_demo;
 pub mod mails;

@@ -34,6 +34,9 @@ struct Arguments {
     /// Leaves the live channels out.
     #[arg(long)]
     no_live: bool,
+    /// A parameter of template.yaml, such as Ladder=always. May be given several times.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    parameters: Vec<(String, String)>,
 }
 
 #[derive(Subcommand)]
@@ -132,9 +135,15 @@ async fn start(project: &Project, arguments: &Arguments) -> Result<Stack> {
         endpoint: arguments.endpoint.clone(),
         pages: true,
         live: !arguments.no_live,
+        parameters: arguments.parameters.clone(),
         ..Options::default()
     };
     Stack::start(options).await
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has the form NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Completes the demo world, says where everything is, and watches over the local AWS.

@@ -34,7 +34,7 @@ pub struct Options {
     pub pages: bool,
     /// Whether there are live channels: a simulated source and a relay beside the local AWS.
     pub live: bool,
-    /// More of the template's parameters.
+    /// More of the template's parameters, which go before those that are chosen here.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -218,7 +218,13 @@ async fn start(options: Options) -> Result<Stack> {
         ("DeletionProtection", "false"),
         ("Registration", "open"),
         ("SiteOrigin", site_url.as_str()),
+        // The encoder fills the processors of this machine as it is.
+        ("EncodeConcurrency", "2"),
     ];
+    if options.data.is_none() {
+        // A stack for the moment encodes what can't be played otherwise, and nothing beyond.
+        parameters.push(("Ladder", "off"));
+    }
     let relay_port = ports.map(|ports| ports.relay.stream.to_string());
     if let Some(port) = &relay_port {
         parameters.extend([("RelayHost", "127.0.0.1"), ("RelayPort", port.as_str())]);

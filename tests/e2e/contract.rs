@@ -195,6 +195,20 @@ fn every_function_has_an_event_a_log_group_and_rights_of_its_own() -> Result<()>
 }
 
 #[test]
+fn what_template_and_code_both_say_is_the_same() -> Result<()> {
+    let template = template("template.yaml")?;
+    let deliveries = &template["Resources"]["EncodeQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"];
+    assert_eq!(deliveries, ingest::encode_video::DELIVERIES);
+    let wheel = |file: &str| -> Result<String> {
+        let text = std::fs::read_to_string(root().join(file))?;
+        let pinned = text.lines().find_map(|line| line.strip_prefix("imageio-ffmpeg=="));
+        Ok(pinned.context("ffmpeg's wheel")?.trim_end_matches([' ', '\\']).to_owned())
+    };
+    assert_eq!(wheel("layers/ffmpeg/requirements.txt")?, wheel("local/requirements.txt")?);
+    Ok(())
+}
+
+#[test]
 fn areas_depend_on_crates_and_never_on_each_other() -> Result<()> {
     let areas = ["accounts", "uploads", "catalog", "watching", "ingest"];
     for folder in ["crates", "functions"] {

@@ -31,7 +31,7 @@ async fn every_sample_ends_as_it_should() -> Result<()> {
         ("audio_only.m4a", Fate::Adaptive),
         ("h264_aac.mkv", Fate::Adaptive),
         ("vp9_opus_live_nocues.webm", Fate::Adaptive),
-        ("h264_pcm_rotate90.mov", Fate::Progressive),
+        ("h264_pcm_rotate90.mov", Fate::Adaptive),
         ("truncated_no_moov.mp4", Fate::Failed),
         ("truncated_mdat_faststart.mp4", Fate::Failed),
         ("corrupt_stco_out_of_range.mp4", Fate::Failed),

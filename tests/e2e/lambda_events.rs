@@ -57,6 +57,8 @@ async fn invoke(
         .arg(handler)
         .env_clear()
         .envs(environment)
+        // What layers bring.
+        .env("PATH", local::layers::path(&project).await?)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -5,6 +5,7 @@ mod catalog;
 mod contract;
 mod door;
 mod faults;
+mod encoding;
 mod films;
 mod ingest;
 mod lambda_events;

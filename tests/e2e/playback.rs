@@ -179,7 +179,9 @@ async fn what_is_not_there_cannot_be_played() -> Result<()> {
 async fn what_browsers_play_as_it_is_is_played_from_the_original() -> Result<()> {
     let world = World::get().await;
     let publisher = world.person("publisher").await?;
-    let film = sample("h264_pcm_rotate90.mov")?;
+    let codecs = "-c:v libvpx -deadline realtime -cpu-used 8 -c:a libvorbis";
+    let film = "-f lavfi -i testsrc2=size=160x90:rate=10:duration=2 -f lavfi -i sine=duration=2";
+    let film = Film::made("vp8.webm", &format!("{film} {codecs}")).await?;
     let upload = publisher.publish(&film).await?;
     let video = upload["video_id"].as_str().context("a video")?;
     assert_eq!(publisher.get(&format!("/videos/{video}")).await?.json["streaming"], json!("progressive"));

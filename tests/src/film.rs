@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use uuid::Uuid;
 
 /// A file and what it is called.
@@ -31,6 +31,26 @@ impl Film {
     /// When the sample is missing.
     pub fn unique() -> Result<Self> {
         Ok(sample("h264_aac_faststart.mp4")?.made_unique())
+    }
+
+    /// A film that ffmpeg makes with these arguments, separated by spaces, and that nobody has uploaded before. The name's ending says
+    /// which container.
+    ///
+    /// # Errors
+    /// When ffmpeg is missing or fails.
+    pub async fn made(file_name: &str, arguments: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join(file_name);
+        let made = local::film::ffmpeg_command(&local::Project::find()?)
+            .await?
+            .args(["-v", "error", "-y"])
+            .args(arguments.split_whitespace())
+            .args(["-metadata", &format!("comment={}", Uuid::now_v7())])
+            .arg(&file)
+            .output()
+            .await?;
+        ensure!(made.status.success(), "{file_name}: {}", String::from_utf8_lossy(&made.stderr));
+        Ok(Self { file_name: file_name.to_owned(), bytes: std::fs::read(file)? })
     }
 
     /// The same film with a box at its end that players skip, and that no other film has (ISO/IEC 14496-12, 8.1.2).

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::digest::ContentDigest;
+use crate::encoding::Encoding;
 use crate::ids::{ContentId, UserId, VideoId};
 use crate::item::{Item, string};
 
@@ -104,12 +105,15 @@ pub struct Content {
     pub size_bytes: u64,
     /// The ETag of the original: only that very object is read.
     pub etag: String,
-    /// What packaging found out, once it is ready.
+    /// What packaging found out, once it is ready or waits for nothing but its encoding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<Media>,
     /// Whether it became ready before all of its outputs were written. None if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise: Option<Promise>,
+    /// How far its encoding is, if any is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
     /// Why it failed, for its publishers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

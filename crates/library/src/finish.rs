@@ -54,10 +54,39 @@ impl Library {
         media: &Media,
         promised: bool,
     ) -> anyhow::Result<Finished> {
+        let content_id = content.content_id;
+        let ready =
+            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token))
+                .set("state", contents::state(ContentState::Ready))
+                .set("digest", string(digest))
+                .set("media", nested(media)?);
+        let pointer =
+            DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
+        let ready = if promised {
+            ready.set("promise", contents::promise(Promise::Made))
+        } else {
+            clear_lease(ready)
+        };
+        self.settle(content, token, digest, &ready, &pointer).await
+    }
+
+    /// Changes the content and makes its digest point to it, in one transaction. If the digest points to another content, this one
+    /// gives way instead.
+    pub(crate) async fn settle(
+        &self,
+        content: &Content,
+        token: LeaseToken,
+        digest: &ContentDigest,
+        change: &Write,
+        pointer: &DigestPointer,
+    ) -> anyhow::Result<Finished> {
+        let free_or_own = Condition::Any(vec![
+            Condition::Absent("pk"),
+            Condition::Is("content_id", string(content.content_id)),
+        ]);
+        let writes = vec![change.clone(), self.point(digest, pointer, free_or_own)?];
         for _ in 0..ATTEMPTS {
-            let Committed::Refused(refusals) =
-                commit(&self.client, self.readiness(content, token, digest, media, promised)?).await?
-            else {
+            let Committed::Refused(refusals) = commit(&self.client, writes.clone()).await? else {
                 return Ok(Finished::Ready);
             };
             let pointer: DigestPointer = match (refusals.at(0), refusals.at(1)) {
@@ -71,32 +100,6 @@ impl Library {
             }
         }
         Err(anyhow!("the content with the digest of {} did not keep still", content.content_id))
-    }
-
-    fn readiness(
-        &self,
-        content: &Content,
-        token: LeaseToken,
-        digest: &ContentDigest,
-        media: &Media,
-        promised: bool,
-    ) -> anyhow::Result<Vec<Write>> {
-        let content_id = content.content_id;
-        let ready =
-            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token))
-                .set("state", contents::state(ContentState::Ready))
-                .set("digest", string(digest))
-                .set("media", nested(media)?);
-        let pointer =
-            DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
-        let free_or_own =
-            Condition::Any(vec![Condition::Absent("pk"), Condition::Is("content_id", string(content_id))]);
-        let ready = if promised {
-            ready.set("promise", contents::promise(Promise::Made))
-        } else {
-            clear_lease(ready)
-        };
-        Ok(vec![ready, self.point(digest, &pointer, free_or_own)?])
     }
 
     /// Makes the only upload of a content join another content. It is the only one because nobody can have joined: no

@@ -101,6 +101,7 @@ impl Library {
             etag: object.etag.clone(),
             media: None,
             promise: None,
+            encoding: None,
             reason: None,
             lease_until_ms: None,
             lease_message_id: None,

@@ -150,6 +150,20 @@ impl Contents {
         Ok(count.zip(plan).map(|(Count { pieces, left }, plan)| Task { pieces, left, plan }))
     }
 
+    /// How many pieces a task has, and how many of them are left; none if there is no such task. One round trip.
+    pub async fn pieces_left(&self, id: ContentId, name: TaskName) -> anyhow::Result<Option<(u32, u32)>> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(task_key(id, name.as_str(), COUNT)))
+            .send()
+            .await
+            .context("reading how far a task is")?;
+        let count = found.item.map(from_item::<Count>).transpose()?;
+        Ok(count.map(|Count { pieces, left }| (pieces, left.len() as u32)))
+    }
+
     /// Notes that a piece is finished, as often as it may be. One round trip. A piece that the task has not changes nothing.
     pub async fn finish_piece(&self, id: ContentId, name: TaskName, piece: u32) -> anyhow::Result<Progress> {
         let exists = Condition::Exists("pk");

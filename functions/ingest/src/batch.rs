@@ -1,5 +1,7 @@
 //! Batches of queue messages, each of which fails or succeeds alone.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
@@ -40,4 +42,17 @@ pub(crate) fn message_id(message: &SqsMessage) -> anyhow::Result<&str> {
 /// What the message says.
 pub(crate) fn body(message: &SqsMessage) -> anyhow::Result<&str> {
     message.body.as_deref().context("a queue message has no body")
+}
+
+/// How often SQS has delivered the message, this time included.
+pub(crate) fn deliveries(message: &SqsMessage) -> u32 {
+    let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    received.unwrap_or(1)
+}
+
+/// How long a message that failed is to wait: 5 seconds after the first failure, twice as long after each further one, 5 minutes
+/// at most.
+pub(crate) fn backoff(message: &SqsMessage) -> Duration {
+    let failures = deliveries(message).clamp(1, 16);
+    Duration::from_secs(5 << (failures - 1)).min(Duration::from_secs(300))
 }

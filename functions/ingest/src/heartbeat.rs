@@ -1,4 +1,4 @@
-//! Keeping a lease while working under it.
+//! Keeping a lease, or a message, while working on it.
 
 use std::time::Duration;
 
@@ -40,6 +40,14 @@ impl Delivery<'_> {
 /// Nobody lists the content any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gone;
+
+/// Keeps the message hidden for `at_most` at a time: that is how long it is missing when the worker dies. Never returns.
+pub(crate) async fn hide(delivery: Delivery<'_>, at_most: Duration) -> std::convert::Infallible {
+    loop {
+        delivery.return_after(at_most).await;
+        tokio::time::sleep(at_most / 3).await;
+    }
+}
 
 /// Renews the lease, and keeps the message hidden, three times in each lease's duration; both end soon after
 /// the worker dies. Never returns while that succeeds, but when nobody lists the content any more: then the work is to

@@ -2,7 +2,7 @@
 
 use cold_start::{required_env, sdk_config, start_logging};
 use futures_util::StreamExt as _;
-use ingest::{claim_object, package_video, remove_content, serve_output};
+use ingest::{claim_object, encode_video, package_video, plan_encoding, remove_content, serve_output};
 use lambda_runtime::{Error, LambdaEvent, StreamResponse, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +20,19 @@ async fn main() -> Result<(), Error> {
             let context = &context;
             run(service_fn(|event: LambdaEvent<_>| async move {
                 package_video::handle(context, event.context.deadline(), event.payload).await
+            }))
+            .await
+        }
+        "plan_encoding" => {
+            let context = plan_encoding::Context::new(&sdk, plan_encoding::Environment::from_env()?);
+            let context = &context;
+            run(service_fn(|event: LambdaEvent<_>| plan_encoding::handle(context, event.payload))).await
+        }
+        "encode_video" => {
+            let context = encode_video::Context::new(&sdk, encode_video::Environment::from_env()?);
+            let context = &context;
+            run(service_fn(|event: LambdaEvent<_>| async move {
+                encode_video::handle(context, event.context.deadline(), event.payload).await
             }))
             .await
         }

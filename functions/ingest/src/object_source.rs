@@ -29,14 +29,14 @@ pub(crate) struct ObjectSource {
 impl ObjectSource {
     /// The original of a content.
     pub(crate) fn original(s3: &S3, bucket: &str, content: &Content) -> Self {
-        Self {
-            s3: s3.clone(),
-            bucket: bucket.to_owned(),
-            key: content.original_key.clone(),
-            etag: content.etag.clone(),
-            size_bytes: content.size_bytes,
-            reads: AtomicUsize::new(0),
-        }
+        let (key, etag) = (content.original_key.clone(), content.etag.clone());
+        Self::new(s3, bucket, key, etag, content.size_bytes)
+    }
+
+    /// An object in a bucket.
+    pub(crate) fn new(s3: &S3, bucket: &str, key: String, etag: String, size_bytes: u64) -> Self {
+        let (s3, bucket) = (s3.clone(), bucket.to_owned());
+        Self { s3, bucket, key, etag, size_bytes, reads: AtomicUsize::new(0) }
     }
 
     /// How many ranges were read.

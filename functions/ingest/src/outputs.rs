@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
+use encode::Ladder;
 use futures_util::future::{try_join, try_join_all};
 use library::{Content, ContentDigest, ContentId, Media, PartPlan, Streaming};
 use media::{Collector, MediaError, Movie, Options, Plan, Store as _, Treatment};
@@ -51,9 +52,21 @@ impl Original {
         Ok(Self { source, movie, part_size_bytes, is_opened_quickly })
     }
 
+    /// Whether the encoder has something to do for a film that plays without: the ladder, if the policy is to make it at
+    /// once, or H.264 beside a codec that few browsers play.
+    ///
+    /// # Errors
+    /// A film that can't be planned.
+    pub(crate) fn wants_encoding(&self, ladder: Ladder) -> Result<bool, MediaError> {
+        Ok(encode::plan(&self.movie, ladder == Ladder::Always)?.is_some())
+    }
+
     /// The plan of outputs that may be promised before they are written: every byte of them follows from tables that are
     /// quickly read, and nothing about the content is left to find out. `None` where it has to be written first.
     pub(crate) fn promise(&self, content: &Content) -> Option<Plan> {
+        if self.movie.encoding().is_some() {
+            return None;
+        }
         match self.movie.treatment() {
             Treatment::Package(plan) if self.is_opened_quickly && content.digest.is_some() => Some(plan),
             _ => None,
@@ -65,6 +78,8 @@ impl Original {
 pub(crate) struct Outcome {
     pub(crate) digest: ContentDigest,
     pub(crate) media: Media,
+    /// It does not play before what browsers don't play of it is encoded, and the manifests come with that.
+    pub(crate) awaits_encoding: bool,
 }
 
 /// Puts all that players need to begin: the manifests, and the poster. The outputs that the manifests promise are then to be
@@ -91,7 +106,8 @@ pub(crate) async fn promise_outputs(
     let (has_poster, ()) = try_join(poster, put_manifests(plan, store)).await?;
     // Where one frame could be decoded, the others can.
     let pictures = Pictures { poster: has_poster, thumbnails: has_poster };
-    Ok(Outcome { digest, media: describe(&original.movie, Streaming::Adaptive, pictures) })
+    let media = describe(&original.movie, Streaming::Adaptive, pictures);
+    Ok(Outcome { digest, media, awaits_encoding: false })
 }
 
 /// Writes the outputs that were promised, in one pass over the original.
@@ -119,6 +135,23 @@ pub(crate) async fn make_outputs(
     store: &ObjectStore,
 ) -> Result<Outcome, MediaError> {
     let Original { source, movie, part_size_bytes, .. } = original;
+    let digest_part_size = content.digest.is_none().then_some(*part_size_bytes);
+    let options = Options { digest_part_size, ..Options::default() };
+    if let Some(encoding) = movie.encoding() {
+        tracing::info!(content_id = %content.content_id, reason = encoding.reason, "to be encoded");
+        let plan = &encoding.plan;
+        let poster = plan.poster(source, &Ffmpeg).await?;
+        let passing = plan.collect(source);
+        let packaged = media::package(&passing, plan, store, &options).await?;
+        let thumbnails = put_collected(&passing, store).await?;
+        let digest = verified_digest(content, packaged.digest)?;
+        let pictures = Pictures { poster: poster.is_some(), thumbnails };
+        if let Some(poster) = poster {
+            put_poster(buckets, content.content_id, poster).await?;
+        }
+        let media = describe(movie, Streaming::Adaptive, pictures);
+        return Ok(Outcome { digest, media, awaits_encoding: true });
+    }
     let (streaming, computed, poster, has_thumbnails) = match movie.treatment() {
         Treatment::Refuse { reason } => return Err(MediaError::Bad { reason }),
         Treatment::Progressive { reason } => {
@@ -132,8 +165,6 @@ pub(crate) async fn make_outputs(
         Treatment::Package(plan) => {
             let poster = plan.poster(source, &Ffmpeg).await?;
             put_manifests(&plan, store).await?;
-            let digest_part_size = content.digest.is_none().then_some(*part_size_bytes);
-            let options = Options { digest_part_size, ..Options::default() };
             let passing = plan.collect(source);
             let packaged = media::package(&passing, &plan, store, &options).await?;
             let has_thumbnails = put_collected(&passing, store).await?;
@@ -145,7 +176,7 @@ pub(crate) async fn make_outputs(
     if let Some(poster) = poster {
         put_poster(buckets, content.content_id, poster).await?;
     }
-    Ok(Outcome { digest, media: describe(movie, streaming, pictures) })
+    Ok(Outcome { digest, media: describe(movie, streaming, pictures), awaits_encoding: false })
 }
 
 /// The content's digest, by S3 or as computed, which has to be the announced one.

@@ -7,17 +7,19 @@ use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
-use library::{Claim, Content, ContentId, ContentState, Finished, Lease, Library, Settled, Tables};
+use encode::Ladder;
+use library::{Claim, Content, ContentId, ContentState, Encoding, Finished, Lease, Library, Settled, Tables};
 use media::{MediaError, Plan, ShareSizes};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{body, each_message, message_id};
+use crate::batch::{backoff, body, each_message, message_id};
 use crate::clients;
 use crate::heartbeat::{self, Delivery, Gone};
 use crate::object_store::ObjectStore;
 use crate::outputs::{
     Buckets, Original, Outcome, delete_outputs, make_outputs, promise_outputs, write_promised,
 };
+use crate::plan_encoding::ladder_from_env;
 use crate::shared_copy;
 
 /// Short, because it is what a content waits for whose worker was killed; it is renewed while the worker lives.
@@ -49,6 +51,8 @@ pub struct Environment {
     pub package_queue_url: String,
     /// The most of a film that one invocation copies: of longer ones each copies a share.
     pub share_bytes: u64,
+    /// The operator's policy.
+    pub ladder: Ladder,
 }
 
 impl Environment {
@@ -67,6 +71,7 @@ impl Environment {
             media_bucket: required_env("MEDIA_BUCKET")?,
             package_queue_url: required_env("PACKAGE_QUEUE_URL")?,
             share_bytes: required_env("SHARE_BYTES")?.parse().context("SHARE_BYTES is no number")?,
+            ladder: ladder_from_env()?,
         })
     }
 }
@@ -78,6 +83,7 @@ pub struct Context {
     pub(crate) buckets: Buckets,
     pub(crate) sqs: Sqs,
     pub(crate) package_queue_url: String,
+    ladder: Ladder,
     /// How long a content stays claimed when its worker dies.
     pub lease: Duration,
     /// How films that are too long for one invocation are shared out.
@@ -96,6 +102,7 @@ impl Context {
             },
             sqs: clients::sqs(sdk),
             package_queue_url: environment.package_queue_url,
+            ladder: environment.ladder,
             lease: LEASE,
             share_sizes: ShareSizes { share_bytes: environment.share_bytes, ..ShareSizes::default() },
         }
@@ -183,13 +190,6 @@ async fn package_or_finish(
     }
 }
 
-/// 5 seconds after the first failure, twice as long after each further one, 5 minutes at most.
-fn backoff(message: &SqsMessage) -> Duration {
-    let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    let failures: u32 = received.unwrap_or(1).clamp(1, 16);
-    Duration::from_secs(5 << (failures - 1)).min(Duration::from_secs(300))
-}
-
 /// Does what follows from a content's state, for the case that the worker that brought it there died before it did.
 async fn make_sure(context: &Context, content: &Content) -> anyhow::Result<()> {
     match content.state {
@@ -256,6 +256,13 @@ async fn package(
 ) -> anyhow::Result<Ending> {
     let Context { library, buckets, .. } = context;
     let content_id = content.content_id;
+    if content.state == ContentState::Processing
+        && matches!(content.encoding, Some(Encoding::Needed | Encoding::Started))
+    {
+        // Done, for this function; only the answer to that was lost.
+        library.contents.release(content_id, lease.token).await?;
+        return Ok(Ending::Done);
+    }
     let original = match Original::open(buckets, content).await {
         Ok(original) => original,
         Err(error) => return refuse(library, content, lease, store, error).await,
@@ -271,10 +278,21 @@ async fn package(
         Some(plan) => promise_outputs(buckets, content, &original, plan, store).await,
         None => make_outputs(buckets, content, &original, store).await,
     };
-    let Outcome { digest, media } = match outcome {
+    let Outcome { digest, media, awaits_encoding } = match outcome {
         Ok(outcome) => outcome,
         Err(error) => return refuse(library, content, lease, store, error).await,
     };
+    if awaits_encoding {
+        let finished = library.await_encoding(content, lease.token, &digest, &media).await?;
+        tracing::info!(%content_id, ?finished, duration_ms = media.duration_ms, "left to the encoder");
+        return match finished {
+            Finished::Ready | Finished::Merged => Ok(Ending::Done),
+            Finished::Lost => bail!("the lease was lost"),
+        };
+    }
+    if original.wants_encoding(context.ladder).context("looking for what there is to encode")? {
+        library.contents.want_encoding_when_ready(content_id, lease.token).await?;
+    }
     let finished = library.finish(content, lease.token, &digest, &media, promise.is_some()).await?;
     tracing::info!(
         %content_id, ?finished, promised = promise.is_some(), streaming = ?media.streaming,

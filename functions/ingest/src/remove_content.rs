@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use cold_start::required_env;
 use library::{ContentId, ContentState, Contents, TaskName};
-use serde::{Deserialize, Serialize};
 
 use crate::clients;
 use crate::outputs::{Buckets, delete_outputs};
 use crate::shared_copy;
+use crate::stream::{StreamEvent, StreamResponse, each_content};
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug)]
@@ -56,78 +56,17 @@ impl Context {
     }
 }
 
-/// What the stream tells. Only what is read here is deserialised.
-#[derive(Clone, Debug, Deserialize)]
-pub struct StreamEvent {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Record {
-    dynamodb: Change,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Change {
-    #[serde(rename = "SequenceNumber")]
-    sequence_number: String,
-    #[serde(rename = "NewImage")]
-    new_image: Image,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Image {
-    content_id: Text,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: String,
-}
-
-/// From which record on the stream is to come again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamResponse {
-    /// The first record that failed; empty when none did.
-    pub batch_item_failures: Vec<StreamFailure>,
-}
-
-/// A record that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamFailure {
-    /// Its sequence number in the stream.
-    pub item_identifier: String,
-}
-
 /// Handles the stream's records of contents that became `removing`, in their order.
 ///
 /// *Poison*, which fails until it is among the dead letters: a record that names no content. *Retried*: every call that AWS did not
 /// answer well, with all records that follow, because the stream is read in order. *Done at once*: a content that is gone
 /// already.
 pub async fn handle(context: &Context, event: StreamEvent) -> anyhow::Result<StreamResponse> {
-    let mut response = StreamResponse::default();
-    for Record { dynamodb: change } in event.records {
-        let content_id = &change.new_image.content_id.text;
-        if let Err(error) = remove(context, content_id).await {
-            tracing::error!(
-                content_id,
-                error = format!("{error:#}"),
-                "a content was not removed and will be tried again"
-            );
-            response.batch_item_failures.push(StreamFailure { item_identifier: change.sequence_number });
-            break;
-        }
-    }
-    Ok(response)
+    Ok(each_content(event, async |content_id| remove(context, content_id).await).await)
 }
 
 /// Removes the record last: while it is there, a repeat does everything again, and nobody can upload to the original's key.
-async fn remove(context: &Context, content_id: &str) -> anyhow::Result<()> {
-    let content_id: ContentId = content_id.parse().context("a record names no content")?;
+async fn remove(context: &Context, content_id: ContentId) -> anyhow::Result<()> {
     match context.contents.get(content_id).await? {
         None => return Ok(()),
         Some(content) if content.state != ContentState::Removing => {

@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_s3::Client as S3;
 use cold_start::{quick_calls, required_env};
-use library::Uploads;
+use library::{Contents, Uploads};
 
 use crate::multipart::Multipart;
 
@@ -16,6 +16,8 @@ pub struct Environment {
     pub uploads_table: String,
     /// The bucket that uploads arrive in. None for a function that has nothing to do with S3.
     pub upload_bucket: Option<String>,
+    /// The table of contents, for the function that tells how far an encoding is.
+    pub contents_table: Option<String>,
     /// What only the function needs that creates uploads.
     pub creation: Option<Creation>,
 }
@@ -38,7 +40,9 @@ impl Environment {
         let upload_bucket =
             if handler == "list_uploads" { None } else { Some(required_env("UPLOAD_BUCKET")?) };
         let creation = if handler == "create_upload" { Some(Creation::from_env()?) } else { None };
-        Ok(Self { uploads_table: required_env("UPLOADS_TABLE")?, upload_bucket, creation })
+        let contents_table =
+            if handler == "get_upload" { Some(required_env("CONTENTS_TABLE")?) } else { None };
+        Ok(Self { uploads_table: required_env("UPLOADS_TABLE")?, upload_bucket, contents_table, creation })
     }
 }
 
@@ -55,6 +59,7 @@ impl Creation {
 pub struct Context {
     pub(crate) uploads: Uploads,
     multipart: Option<Multipart>,
+    contents: Option<Contents>,
     creation: Option<Creation>,
 }
 
@@ -66,8 +71,10 @@ impl Context {
         let multipart = environment
             .upload_bucket
             .map(|bucket| Multipart::new(S3::from_conf(s3_config(sdk)), bucket, credentials));
+        let dynamodb = DynamoDb::from_conf(dynamodb);
         Self {
-            uploads: Uploads::new(DynamoDb::from_conf(dynamodb), environment.uploads_table),
+            contents: environment.contents_table.map(|table| Contents::new(dynamodb.clone(), table)),
+            uploads: Uploads::new(dynamodb, environment.uploads_table),
             multipart,
             creation: environment.creation,
         }
@@ -77,6 +84,12 @@ impl Context {
     /// The function's environment names no bucket: API Gateway routed a request to the wrong function.
     pub(crate) fn multipart(&self) -> anyhow::Result<&Multipart> {
         self.multipart.as_ref().context("this function was given no upload bucket")
+    }
+
+    /// # Errors
+    /// As for [`Context::multipart`].
+    pub(crate) fn contents(&self) -> anyhow::Result<&Contents> {
+        self.contents.as_ref().context("this function was given no table of contents")
     }
 
     /// # Errors

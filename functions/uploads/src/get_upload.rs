@@ -1,12 +1,12 @@
 use axum::extract::State;
 use http_api::{Caller, Json, NotFound, Path, Problem, Unauthenticated};
-use library::{Upload, UploadId};
+use library::{TaskName, Upload, UploadId, UploadState};
 
 use crate::Context;
 use crate::owned::{ensure_waiting, owner_id};
-use crate::view::{UploadView, UploadedPart};
+use crate::view::{EncodingView, UploadView, UploadedPart};
 
-/// Shows an upload, with the parts that have arrived while it waits for more.
+/// Shows an upload, with the parts that have arrived while it waits for more, and how far its encoding is while it is encoded.
 ///
 /// Whoever resumes an upload asks here which parts are missing.
 #[utoipa::path(
@@ -28,10 +28,20 @@ pub(crate) async fn get_upload(
         return Err(Problem::not_found());
     }
     if ensure_waiting(&upload).is_err() {
-        return Ok(Json(UploadView::new(upload)?));
+        let encoding = encoding(&context, &upload).await?;
+        return Ok(Json(UploadView::new(upload)?.with_encoding(encoding)));
     }
     let parts = arrived(&context, &upload).await?;
     Ok(Json(UploadView::new(upload)?.with_parts(parts)))
+}
+
+/// How far the encoding of an upload's content is that can't be watched before.
+async fn encoding(context: &Context, upload: &Upload) -> anyhow::Result<Option<EncodingView>> {
+    let (UploadState::Processing, Some(content_id)) = (upload.state, upload.content_id) else {
+        return Ok(None);
+    };
+    let counted = context.contents()?.pieces_left(content_id, TaskName::Encode).await?;
+    Ok(counted.map(|(pieces, pieces_left)| EncodingView { pieces, pieces_left }))
 }
 
 /// The parts that S3 has. When it has put them together already, and the record doesn't say so yet, all of them: then

@@ -55,6 +55,21 @@ pub(crate) struct UploadView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parts: Option<Vec<UploadedPart>>,
+    /// How far it is, while the file is encoded because browsers don't play it. Only when a single upload is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    encoding: Option<EncodingView>,
+}
+
+/// A file that is being encoded.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UploadEncoding)]
+pub(crate) struct EncodingView {
+    /// In how many pieces it is encoded.
+    #[schema(minimum = 1)]
+    pub(crate) pieces: u32,
+    /// How many of them are not encoded yet. At 0 they are being put together.
+    pub(crate) pieces_left: u32,
 }
 
 /// A part that has arrived.
@@ -97,12 +112,18 @@ impl UploadView {
             video_id: upload.video_id,
             duplicate_of: upload.duplicate_of,
             parts: None,
+            encoding: None,
         })
     }
 
     /// With the parts that S3 has.
     pub(crate) fn with_parts(self, parts: Vec<UploadedPart>) -> Self {
         Self { parts: Some(parts), ..self }
+    }
+
+    /// With how far its encoding is.
+    pub(crate) fn with_encoding(self, encoding: Option<EncodingView>) -> Self {
+        Self { encoding, ..self }
     }
 
     pub(crate) fn id(&self) -> UploadId {

@@ -79,7 +79,23 @@ pub(crate) async fn start_playback(
     let video = context.videos.get(id).await?.ok_or_else(Problem::not_found)?;
     let expires_at = Timestamp::now().plus(PERMISSION);
     let content_id = video.content_id;
-    let cookies = context.cookies.for_content(&content_id.to_string(), expires_at.unix_ms() / 1000).await?;
+    let content = content_id.to_string();
+    let signed = context.cookies.for_content(&content, expires_at.unix_ms() / 1000);
+    let (cookies, ()) = tokio::join!(signed, ask_for_ladder(&context, content_id, &video.media));
+    let cookies = cookies?;
     let cookies = AppendHeaders(cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)));
     Ok((cookies, Json(Playback::new(content_id, &video.media, expires_at))))
+}
+
+/// Notes that somebody watches this film; the table's stream tells who encodes its ladder. Every play tries, and the first one's note
+/// stays: that is one write without effect for each of the others, and no read. Nobody waits for longer than for the
+/// cookies' key, and if it fails the film plays all the same and the next play asks again.
+async fn ask_for_ladder(context: &Context, content_id: ContentId, media: &Media) {
+    let Some(contents) = &context.ladders else { return };
+    if media.streaming != Streaming::Adaptive {
+        return;
+    }
+    if let Err(error) = contents.want_encoding(content_id).await {
+        tracing::warn!(%content_id, error = format!("{error:#}"), "the ladder was not asked for");
+    }
 }

@@ -13,6 +13,53 @@ use tests::World;
 use connector::Fault;
 use sandbox::Sandbox;
 
+/// Encodes a film again and again, with the fault at every fifth AWS call of the functions that do it, from `first` on: each
+/// time takes seconds, because of the encoder.
+async fn at_calls_of_encoding(first: usize, fault: impl Fn(usize) -> Fault) -> Result<()> {
+    let Some(stack) = World::get().await.stack() else { return Ok(()) };
+    let sandbox = Sandbox::create(stack).await?;
+    let film = sandbox::encoding::film().await?;
+    let mut reference = None;
+    let mut calls = first;
+    loop {
+        let fault = fault(calls);
+        let encoded =
+            sandbox.encode(&film, fault, calls as u64).await.with_context(|| format!("{fault:?}"))?;
+        let expected = reference.get_or_insert_with(|| encoded.outputs.clone());
+        ensure!(*expected == encoded.outputs, "{fault:?}: other outputs: {:?}", encoded.outputs);
+        if !encoded.struck {
+            break;
+        }
+        calls += 5;
+    }
+    ensure!(calls > 30, "only {calls} calls were tried");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoder_killed_after_one_of_its_calls_loses_nothing() -> Result<()> {
+    at_calls_of_encoding(1, Fault::KillAfter).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_a_call_of_the_encoder_changes_nothing() -> Result<()> {
+    at_calls_of_encoding(3, Fault::LoseAnswer).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_that_the_encoder_fails_at_tells_its_publisher_and_leaves_nothing() -> Result<()> {
+    let Some(stack) = World::get().await.stack() else { return Ok(()) };
+    let sandbox = Sandbox::create(stack).await?;
+    sandbox.fail_to_encode(&sandbox::encoding::film().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_that_is_removed_while_it_is_encoded_leaves_nothing() -> Result<()> {
+    let Some(stack) = World::get().await.stack() else { return Ok(()) };
+    let sandbox = Sandbox::create(stack).await?;
+    sandbox.remove_while_encoding().await
+}
+
 /// Runs the whole life of two uploads of the same bytes once for each AWS call, with the fault at that call.
 async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
     let Some(stack) = World::get().await.stack() else { return Ok(()) };

@@ -1,6 +1,8 @@
 //! Tables, buckets and a queue like those of the stack, which nothing listens to but the test: it plays S3's events, the queue's
 //! deliveries and the stream, so that it decides when a function runs and when it dies.
 
+pub mod encoding;
+
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
@@ -40,6 +42,7 @@ pub struct Sandbox {
     pub(super) package_queue_url: String,
     /// Lowered, so that small films are shared out.
     pub share_sizes: ShareSizes,
+    encode_queue_url: String,
 }
 
 impl Sandbox {
@@ -59,8 +62,11 @@ impl Sandbox {
         for bucket in [&upload_bucket, &media_bucket] {
             s3.create_bucket().bucket(bucket).send().await?;
         }
-        let queue = sqs.create_queue().queue_name(name("package")).send().await?;
-        let package_queue_url = queue.queue_url.context("a queue has a URL")?;
+        let queue = async |kind| {
+            let queue = sqs.create_queue().queue_name(name(kind)).send().await?;
+            queue.queue_url.context("a queue has a URL")
+        };
+        let (package_queue_url, encode_queue_url) = (queue("package").await?, queue("encode").await?);
         let http = aws_smithy_http_client::Builder::new().build_http();
         let share_sizes = ShareSizes::default();
         Ok(Self {
@@ -74,6 +80,7 @@ impl Sandbox {
             media_bucket,
             package_queue_url,
             share_sizes,
+            encode_queue_url,
         })
     }
 
@@ -369,6 +376,7 @@ impl Sandbox {
             media_bucket: self.media_bucket.clone(),
             package_queue_url: self.package_queue_url.clone(),
             share_bytes: self.share_sizes.share_bytes,
+            ladder: encode::Ladder::Always,
         }
     }
 

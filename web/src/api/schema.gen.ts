@@ -281,7 +281,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Shows an upload, with the parts that have arrived while it waits for more.
+         * Shows an upload, with the parts that have arrived while it waits for more, and how far its encoding is while it is encoded.
          * @description Whoever resumes an upload asks here which parts are missing.
          */
         get: operations["get_upload"];
@@ -584,6 +584,8 @@ export interface components {
                 digest?: components["schemas"]["ContentDigest"];
                 /** @description The owner's other video, which has the same content. */
                 duplicate_of?: components["schemas"]["VideoId"];
+                /** @description How far it is, while the file is encoded because browsers don't play it. Only when a single upload is asked for. */
+                encoding?: components["schemas"]["UploadEncoding"];
                 /** @description Until when parts are taken. */
                 expires_at: components["schemas"]["Timestamp"];
                 /** @description What the file was called on its owner's machine. */
@@ -866,6 +868,8 @@ export interface components {
             digest?: components["schemas"]["ContentDigest"];
             /** @description The owner's other video, which has the same content. */
             duplicate_of?: components["schemas"]["VideoId"];
+            /** @description How far it is, while the file is encoded because browsers don't play it. Only when a single upload is asked for. */
+            encoding?: components["schemas"]["UploadEncoding"];
             /** @description Until when parts are taken. */
             expires_at: components["schemas"]["Timestamp"];
             /** @description What the file was called on its owner's machine. */
@@ -895,6 +899,19 @@ export interface components {
             state: components["schemas"]["UploadState"];
             /** @description The video that it became. */
             video_id?: components["schemas"]["VideoId"];
+        };
+        /** @description A file that is being encoded. */
+        UploadEncoding: {
+            /**
+             * Format: int32
+             * @description In how many pieces it is encoded.
+             */
+            pieces: number;
+            /**
+             * Format: int32
+             * @description How many of them are not encoded yet. At 0 they are being put together.
+             */
+            pieces_left: number;
         };
         /**
          * Format: uuid

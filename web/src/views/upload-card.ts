@@ -113,7 +113,7 @@ function outcome(upload: Upload): TemplateResult {
     </p>`
   const target = state === 'ready' ? (upload.video_id ?? upload.id) : state === 'duplicate' ? upload.duplicate_of : undefined
   return html`${stages(state)}
-    <p class="card-state" role="status">${meaning[state]}</p>
+    <p class="card-state" role="status">${(state === 'processing' && encodingText(upload)) || meaning[state]}</p>
     ${target
       ? html`<div class="card-actions">
           <a class="button" href="/watch/${encodeURIComponent(target)}">
@@ -121,6 +121,15 @@ function outcome(upload: Upload): TemplateResult {
           </a>
         </div>`
       : nothing}`
+}
+
+/** How far a film is that has to be converted first; nothing for one that hasn't. */
+function encodingText({ encoding }: Upload): string | undefined {
+  if (!encoding) return undefined
+  const { pieces, pieces_left: left } = encoding
+  if (left === 0) return 'Converted. Putting the pieces together.'
+  const percent = Math.floor((100 * (pieces - left)) / pieces)
+  return `Converting it, because browsers can’t play it as it is. ${percent} % done.`
 }
 
 /** The way of a file through the house. */

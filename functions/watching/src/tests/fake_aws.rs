@@ -22,6 +22,8 @@ pub struct State {
     pub video: Option<Value>,
     /// The current media key's record.
     pub key: Option<Value>,
+    /// What was written to the table of contents.
+    pub wanted: Vec<Value>,
     /// The items of the tables for live channels, by table and key.
     pub live: BTreeMap<(String, String), Value>,
     /// Whether DynamoDB is down.
@@ -67,6 +69,15 @@ impl State {
                 }
                 self.key = Some(input["Item"].clone());
                 (200, json!({}))
+            }
+            ("UpdateItem", Some("contents")) => {
+                let first = self.wanted.is_empty();
+                self.wanted.push(input.clone());
+                if first {
+                    (200, json!({}))
+                } else {
+                    (400, json!({ "__type": "ConditionalCheckFailedException" }))
+                }
             }
             (operation, Some("viewers" | "usage" | "ticket-keys")) => self.live(operation, input),
             ("Scan" | "BatchGetItem" | "TransactWriteItems", _) => self.live(operation, input),

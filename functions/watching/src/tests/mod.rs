@@ -45,7 +45,10 @@ async fn deployed(media: Value) -> (FakeAws, Verifier) {
 }
 
 async fn start_playback(aws: &FakeAws) -> (StatusCode, HeaderMap, Value) {
-    let context = Context::new(&aws.sdk(), "videos", "keys", "K1");
+    play(Context::new(&aws.sdk(), "videos", "keys", "K1")).await
+}
+
+async fn play(context: Context) -> (StatusCode, HeaderMap, Value) {
     let app = http_api::app(crate::router().with_state(context));
     let request = lambda_http::request::from_str(START_PLAYBACK).expect("events are the gateway's");
     let (parts, body) = app.oneshot(request).await.expect("a router never fails").into_parts();
@@ -89,6 +92,26 @@ async fn what_was_not_packaged_is_watched_as_it_was_sent() {
     for absent in ["hls_url", "dash_url", "poster_url", "thumbnails_url"] {
         assert_eq!(playback.get(absent), None);
     }
+}
+
+#[tokio::test]
+async fn who_plays_a_film_asks_for_its_ladder_where_that_is_made_on_demand() {
+    let adaptive = json!({ "streaming": { "S": "adaptive" }, "has_poster": { "BOOL": true } });
+    let (aws, _) = deployed(adaptive.clone()).await;
+    let on_demand =
+        || Context::new(&aws.sdk(), "videos", "keys", "K1").with_ladders_on_demand(&aws.sdk(), "contents");
+    for _ in 0..2 {
+        let (status, headers, _) = play(on_demand()).await;
+        assert_eq!((status, cookies(&headers).len()), (StatusCode::OK, 4), "whoever asked first");
+    }
+    let wanted = aws.state(|state| state.wanted.clone());
+    assert_eq!(wanted.len(), 2);
+    assert_eq!(wanted[0]["Key"]["pk"]["S"], format!("content#{CONTENT}"));
+    assert_eq!(wanted[0]["ConditionExpression"], "(#state = :v0 AND attribute_not_exists(#encoding))");
+
+    let (elsewhere, _) = deployed(adaptive).await;
+    start_playback(&elsewhere).await;
+    assert!(elsewhere.state(|state| state.wanted.is_empty()), "nobody asks where the operator wants none");
 }
 
 #[tokio::test]
