@@ -82,10 +82,10 @@ fn check_aligned(movie: &Movie, plan: &EncodePlan, made: &media::Plan) -> Result
         return Ok(());
     }
     let picture = plan.picture(movie)?;
-    let mut starts = key_frames(&picture, 0..picture.starts().len() - 1);
-    starts.extend(picture.starts().last());
+    let starts = key_frames(&picture, 0..picture.starts().len() - 1);
     let mut pictures = made.feeds().into_iter().filter(|feed| feed.kind() == media::TrackKind::Video);
-    match pictures.all(|feed| feed.starts() == starts) {
+    // Not when the last one ends: where rates vary, that depends on the order of decoding, by a picture.
+    match pictures.all(|feed| feed.starts().split_last().is_some_and(|(_, made)| made == starts)) {
         true => Ok(()),
         false => Err(EncodeError::encoder("the segments of what was encoded are not where they should be")),
     }

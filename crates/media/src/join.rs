@@ -158,6 +158,8 @@ fn pictures(joined: &Joined, film: &Track, like: &Encoded, file_size: u64) -> Re
         entries: Vec::new(),
         edits: Edits::default(),
         tables: tables.finish(0, file_size)?,
+        // What the film's own samples leave out is none of these samples' business.
+        prefix: like.track.prefix.clone(),
         header: Tkhd {
             width: side(like.codec.width),
             height: side(like.codec.height),
