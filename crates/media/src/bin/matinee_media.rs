@@ -180,7 +180,11 @@ fn package_file(file: &str, directory: &str, mut options: Options, poster: bool)
     options.digest_part_size = options.digest_part_size.map(|_| digest_part_bytes(source.size_bytes()));
     let store = DirectoryStore::new(directory)?;
     for manifest in plan.manifests() {
+        let subtitles = manifest.name.replace(".m3u8", ".vtt");
         block_on(store.put(&manifest.name, manifest.content_type, manifest.body))?;
+        if let Some(text) = block_on(plan.subtitle(&source, &subtitles))? {
+            block_on(store.put(&text.name, text.content_type, text.body))?;
+        }
     }
     let packaged = block_on(package(&source, &plan, &store, &options))?;
     if poster && let Some(poster) = block_on(plan.poster(&source, &NoDecoder))? {
