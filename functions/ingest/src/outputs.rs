@@ -124,6 +124,18 @@ pub(crate) async fn write_promised(
     put_collected(&passing, store).await.map(drop)
 }
 
+/// Writes the subtitles and thumbnails of a film that others have copied, by small reads of its original.
+///
+/// # Errors
+/// Trouble with S3.
+pub(crate) async fn write_beside(
+    original: &Original,
+    plan: &Plan,
+    store: &ObjectStore,
+) -> Result<(), MediaError> {
+    put_collected(&plan.collect(&original.source), store).await.map(drop)
+}
+
 /// Makes a content's outputs, in one pass over its original.
 ///
 /// # Errors

@@ -323,7 +323,7 @@ async fn keep_promise(
     store: &ObjectStore,
 ) -> anyhow::Result<Ending> {
     if let Some(shares) = plan.share_out(&context.share_sizes) {
-        return shared_copy::copy(context, content_id, lease, plan, &shares, store).await;
+        return shared_copy::copy(context, content_id, lease, original, plan, &shares, store).await;
     }
     write_promised(original, plan, store).await.context("writing what was promised")?;
     match context.library.contents.keep_promise(content_id, lease.token).await? {

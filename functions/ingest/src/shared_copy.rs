@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::{Delivery, Gone};
 use crate::object_store::ObjectStore;
-use crate::outputs::{Buckets, Original, delete_below, delete_outputs};
+use crate::outputs::{Buckets, Original, delete_below, delete_outputs, write_beside};
 use crate::package_video::{Context, Ending, Request};
 
 /// What SQS takes at once.
@@ -76,6 +76,7 @@ pub(crate) async fn copy(
     context: &Context,
     content_id: ContentId,
     lease: &Lease,
+    original: &Original,
     plan: &Plan,
     shares: &Shares,
     store: &ObjectStore,
@@ -86,7 +87,7 @@ pub(crate) async fn copy(
         None => begin(context, content_id, plan, shares, store).await?,
     };
     if task.left.is_empty() {
-        return finish(context, content_id, lease, plan, &task, store).await;
+        return finish(context, content_id, lease, original, plan, &task, store).await;
     }
     tracing::info!(%content_id, shares = task.pieces, left = task.left.len(), "shared out");
     request(context, content_id, task.left).await?;
@@ -246,6 +247,7 @@ async fn finish(
     context: &Context,
     content_id: ContentId,
     lease: &Lease,
+    original: &Original,
     plan: &Plan,
     task: &Task,
     store: &ObjectStore,
@@ -258,6 +260,7 @@ async fn finish(
             .await
             .with_context(|| format!("putting {} together", begun.name))?;
     }
+    write_beside(original, plan, store).await.context("writing subtitles and thumbnails")?;
     match context.library.contents.keep_promise(content_id, lease.token).await? {
         Settled::Written => {
             end(context, content_id).await?;

@@ -71,7 +71,9 @@ pub(super) struct Pictures<'a> {
 impl<'a> Pictures<'a> {
     /// `None` for sound alone.
     pub(super) fn new(inner: &'a Inner) -> Option<Self> {
-        let track = inner.tracks.iter().find(|planned| planned.track.kind == TrackKind::Video)?;
+        // Pictures that are encoded have key frames as well.
+        let all = inner.tracks.iter().chain(&inner.fed);
+        let track = all.into_iter().find(|planned| planned.track.kind == TrackKind::Video)?;
         Some(Self { inner, track })
     }
 

@@ -115,6 +115,22 @@ async fn what_is_not_h264_is_decoded_by_another() {
     }
 }
 
+#[tokio::test]
+async fn a_film_that_is_encoded_has_pictures_before() {
+    let encoders: [(&str, &[&str]); 2] =
+        [("prores.mov", &["-c:v", "prores_ks"]), ("mpeg2.mp4", &["-c:v", "mpeg2video", "-q:v", "3"])];
+    for (name, encoder) in encoders {
+        let source = scenes(name, &[("black", 1.0), ("card", 3.0)], "320x180", encoder);
+        let movie = media::open(&source).await.expect("it opens");
+        let plan = movie.encoding().expect("it has to be encoded").plan;
+        let poster = plan.poster(&source, &Ffmpeg).await.expect("it reads").expect(name);
+        assert_eq!(jpeg_size(&poster), (320, 180), "{name}");
+        assert!(pixels(&format!("poster-{name}"), &poster).iter().any(|pixel| pixel[0] > 200), "{name}");
+        let thumbnails = plan.collect(&source).thumbnails(&Ffmpeg).await.expect("it reads");
+        check(&thumbnails, (160, 90));
+    }
+}
+
 /// The tiles of each cue: start and end in milliseconds, file, x and y.
 fn tiles(files: &[Manifest]) -> Vec<(u64, u64, String, usize, usize)> {
     let text = files.last().filter(|file| file.name == media::THUMBNAILS).expect("the WebVTT comes last");
