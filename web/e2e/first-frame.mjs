@@ -38,7 +38,7 @@ for (const film of process.argv.slice(2)) {
     // What the bucket serves has an ETag; what is computed has none.
     if (answer.url().includes('/media/') && answer.status() === 206 && !answer.headers().etag) computed.push(answer.url())
   })
-  await page.goto(`${BASE_URL}/watch/${videoId}`)
+  await page.locator(`a[href="/watch/${videoId}"]`).first().click()
   await page.waitForSelector('video')
   await page.evaluate(async () => {
     const video = document.querySelector('video')
