@@ -136,7 +136,6 @@ async fn start(project: &Project, arguments: &Arguments) -> Result<Stack> {
         pages: true,
         live: !arguments.no_live,
         parameters: arguments.parameters.clone(),
-        ..Options::default()
     };
     Stack::start(options).await
 }

@@ -1,11 +1,24 @@
-//! The SDK clients that the functions share the settings of.
+//! The settings that the functions share: of the SDK's clients, and of the tables that they write to.
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_sqs::Client as Sqs;
-use cold_start::quick_calls;
+use cold_start::{quick_calls, required_env};
+use library::Tables;
+
+/// The library's tables.
+///
+/// # Errors
+/// Names the variable that is missing.
+pub(crate) fn tables_from_env() -> anyhow::Result<Tables> {
+    Ok(Tables {
+        uploads: required_env("UPLOADS_TABLE")?,
+        contents: required_env("CONTENTS_TABLE")?,
+        videos: required_env("VIDEOS_TABLE")?,
+    })
+}
 
 pub(crate) fn dynamodb(sdk: &SdkConfig) -> DynamoDb {
     let config = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(quick_calls()).build();

@@ -72,11 +72,7 @@ impl Environment {
     /// Names what is missing.
     pub fn from_env() -> anyhow::Result<Self> {
         Ok(Self {
-            tables: Tables {
-                uploads: required_env("UPLOADS_TABLE")?,
-                contents: required_env("CONTENTS_TABLE")?,
-                videos: required_env("VIDEOS_TABLE")?,
-            },
+            tables: clients::tables_from_env()?,
             upload_bucket: required_env("UPLOAD_BUCKET")?,
             media_bucket: required_env("MEDIA_BUCKET")?,
             encode_queue_url: required_env("ENCODE_QUEUE_URL")?,

@@ -62,11 +62,7 @@ impl Environment {
     /// Names the variable that is missing or wrong.
     pub fn from_env() -> anyhow::Result<Self> {
         Ok(Self {
-            tables: Tables {
-                uploads: required_env("UPLOADS_TABLE")?,
-                contents: required_env("CONTENTS_TABLE")?,
-                videos: required_env("VIDEOS_TABLE")?,
-            },
+            tables: clients::tables_from_env()?,
             upload_bucket: required_env("UPLOAD_BUCKET")?,
             media_bucket: required_env("MEDIA_BUCKET")?,
             package_queue_url: required_env("PACKAGE_QUEUE_URL")?,
