@@ -185,51 +185,6 @@ test('the main job, in a browser', async (t) => {
     await screenshot('watch')
   })
 
-  await step('hovering over the bar shows the picture and the time there', async () => {
-    const bar = page.locator('.shaka-seek-bar-container')
-    const picture = page.locator('.shaka-player-ui-thumbnail-image')
-    await page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('thumbnails.vtt')))
-    const { x, y, width, height } = await bar.boundingBox()
-    // Another place has another picture.
-    const places = []
-    for (const part of [0.25, 0.75]) {
-      const time = await video.evaluate((element, part) => element.duration * part, part)
-      const around = [-1, 0, 1].map((second) => clock(time + second))
-      const isShown = () => page.evaluate((around) => {
-        const image = document.querySelector('.shaka-player-ui-thumbnail-image')
-        const shown = document.querySelector('.shaka-player-ui-thumbnail-time')?.textContent ?? ''
-        return Boolean(image?.complete) && image.naturalWidth > 0 && around.some((time) => shown.startsWith(time))
-      }, around)
-      // The pictures come once the film is written, and are drawn when the pointer moves.
-      for (let tries = 0; !(await isShown()); tries += 1) {
-        assert.ok(tries < 120, 'there is no picture')
-        await page.mouse.move(x + width * part + (tries % 2), y + height / 2)
-        await page.waitForTimeout(250)
-      }
-      places.push(await picture.evaluate((image) => [image.src, image.style.cssText].join(' ')))
-      await screenshot(`watch-thumbnail-${part * 100}`)
-    }
-    assert.notEqual(places[0], places[1])
-    await page.mouse.move(x + width / 2, y - 200)
-  })
-
-  await step('the key c shows what is said, and hides it', async () => {
-    const words = page.locator('.shaka-text-container')
-    await video.evaluate((element) => {
-      element.pause()
-      element.currentTime = 12.4
-    })
-    assert.equal((await words.innerText()).trim(), '')
-    await page.keyboard.press('c')
-    await words.getByText('Second').first().waitFor()
-    assert.match(await words.innerText(), /^Second 12$/m)
-    assert.equal(await words.getByText('12').first().evaluate((element) => getComputedStyle(element).fontStyle), 'italic')
-    await screenshot('watch-captions')
-    await page.keyboard.press('c')
-    await page.waitForFunction(() => !document.querySelector('.shaka-text-container')?.textContent?.trim())
-    await video.evaluate((element) => element.play())
-  })
-
   await step('it seeks to near its end, and ends', async () => {
     const duration = await video.evaluate((element) => element.duration)
     assert.ok(duration > 5, `a film of ${duration} s is too short for this test`)
@@ -368,12 +323,6 @@ async function edit(at, title) {
 
 async function screenshot(name, of = page) {
   if (screenshotDir) await of.screenshot({ animations: 'disabled', path: path.join(screenshotDir, `${name}.png`) })
-}
-
-/** As the player writes times of less than an hour. */
-function clock(seconds) {
-  const whole = Math.floor(seconds)
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }
 
 function required(name) {
