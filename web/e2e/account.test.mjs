@@ -102,6 +102,8 @@ test('the life of an account, in a browser', async (t) => {
     await page.context().clearCookies()
     await page.goto(`${baseUrl}/sign-in`)
     await page.getByRole('link', { name: 'Forgot your password?' }).click()
+    // The page before has a field of the same name.
+    await page.getByRole('button', { name: 'Send me a code' }).waitFor()
     await page.getByLabel('E-mail').fill(email)
     await page.getByRole('button', { name: 'Send me a code' }).click()
     await page.getByLabel('Code').fill('654321')
