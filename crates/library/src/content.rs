@@ -91,6 +91,9 @@ pub struct Content {
     pub content_id: ContentId,
     /// Where it is on its way.
     pub state: ContentState,
+    /// Since when it is in that state, in milliseconds after 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_since_ms: Option<i64>,
     /// How many people list it, or will when it is ready.
     pub listings: u64,
     /// Its digest. None until packaging has computed it, where S3 has not verified one.
@@ -162,12 +165,12 @@ pub(crate) fn holder_key(id: ContentId, owner: &UserId) -> Item {
     key(content_partition(id), format!("{HOLDER_PREFIX}{owner}"))
 }
 
-/// The key of the pointer from a digest to its content.
-/// One of the items of a content's task.
+/// The key of one of the items of a content's task.
 pub(crate) fn task_key(id: ContentId, task: &str, part: &str) -> Item {
     key(content_partition(id), format!("task#{task}{part}"))
 }
 
+/// The key of the pointer from a digest to its content.
 pub(crate) fn digest_key(digest: &ContentDigest) -> Item {
     key(format!("digest#{digest}"), "digest".to_owned())
 }

@@ -7,8 +7,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, Promise, content_key, content_partition};
 use crate::expression::Condition;
 use crate::ids::ContentId;
-use crate::item::{from_item, string};
+use crate::item::{from_item, number, string};
 use crate::lease::{Claim, Lease, LeaseToken, Renewal, Settled, clear_lease};
+use crate::timestamp::Timestamp;
 use crate::write::{Write, Written};
 
 /// The contents of everybody.
@@ -122,9 +123,8 @@ impl Contents {
 
     /// `failed → removing`, when every upload has been told. One round trip. Nothing happens in another state.
     pub async fn remove_failed(&self, id: ContentId) -> anyhow::Result<()> {
-        let write = Write::update(&self.table, content_key(id), is(ContentState::Failed))
-            .set("state", state(ContentState::Removing));
-        write.send(&self.client).await?;
+        let write = Write::update(&self.table, content_key(id), is(ContentState::Failed));
+        enter(write, ContentState::Removing).send(&self.client).await?;
         Ok(())
     }
 
@@ -174,7 +174,12 @@ pub(crate) fn promise(promise: Promise) -> AttributeValue {
     string(promise.as_str())
 }
 
+/// Has a content enter a state, and notes when.
+pub(crate) fn enter(write: Write, content_state: ContentState) -> Write {
+    write.set("state", state(content_state)).set("state_since_ms", number(Timestamp::now().unix_ms()))
+}
+
 /// A content's state as an attribute.
-pub(crate) fn state(content_state: ContentState) -> AttributeValue {
+fn state(content_state: ContentState) -> AttributeValue {
     string(content_state.as_str())
 }

@@ -85,7 +85,7 @@ impl Library {
             writes.push(content_write);
             return writes;
         }
-        writes.push(content_write.set("state", contents::state(ContentState::Removing)));
+        writes.push(contents::enter(content_write, ContentState::Removing));
         if let Some(digest) = &content.digest {
             let is_own = Condition::Is("content_id", string(content.content_id));
             writes.push(Write::delete(&tables.contents, digest_key(digest), Some(is_own)));

@@ -109,9 +109,8 @@ impl Library {
     pub async fn finish_encoded(&self, content: &Content) -> anyhow::Result<bool> {
         let (Some(digest), Some(media)) = (&content.digest, &content.media) else { return Ok(false) };
         let content_id = content.content_id;
-        let ready = Write::update(&self.tables.contents, content_key(content_id), waiting())
-            .set("state", contents::state(ContentState::Ready))
-            .set("encoding", string(Encoding::Done));
+        let ready = Write::update(&self.tables.contents, content_key(content_id), waiting());
+        let ready = contents::enter(ready, ContentState::Ready).set("encoding", string(Encoding::Done));
         let pointer =
             DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
         let own = Condition::Is("content_id", string(content_id));
@@ -124,9 +123,8 @@ impl Library {
     pub async fn fail_encoding(&self, content: &Content, reason: &str) -> anyhow::Result<bool> {
         let Some(digest) = &content.digest else { return Ok(false) };
         let content_id = content.content_id;
-        let failed = Write::update(&self.tables.contents, content_key(content_id), waiting())
-            .set("state", contents::state(ContentState::Failed))
-            .set("reason", string(reason));
+        let failed = Write::update(&self.tables.contents, content_key(content_id), waiting());
+        let failed = contents::enter(failed, ContentState::Failed).set("reason", string(reason));
         let own = Condition::Is("content_id", string(content_id));
         let writes =
             vec![clear_lease(failed), Write::delete(&self.tables.contents, digest_key(digest), Some(own))];

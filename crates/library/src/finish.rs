@@ -56,10 +56,10 @@ impl Library {
     ) -> anyhow::Result<Finished> {
         let content_id = content.content_id;
         let ready =
-            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token))
-                .set("state", contents::state(ContentState::Ready))
-                .set("digest", string(digest))
-                .set("media", nested(media)?);
+            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token));
+        let ready = contents::enter(ready, ContentState::Ready)
+            .set("digest", string(digest))
+            .set("media", nested(media)?);
         let pointer =
             DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
         let ready = if promised {
@@ -114,9 +114,8 @@ impl Library {
         let holders = self.contents.holders(content_id).await?;
         let Some(holder) = holders.first() else { return Ok(Joined::Lost) };
         let removing =
-            Write::update(contents_table, content_key(content_id), contents::processing_under(token))
-                .set("state", contents::state(ContentState::Removing))
-                .set("listings", number(0));
+            Write::update(contents_table, content_key(content_id), contents::processing_under(token));
+        let removing = contents::enter(removing, ContentState::Removing).set("listings", number(0));
         let no_share = Write::delete(
             contents_table,
             holder_key(content_id, &holder.owner_id),
@@ -164,9 +163,8 @@ impl Library {
     pub async fn fail(&self, content: &Content, token: LeaseToken, reason: &str) -> anyhow::Result<bool> {
         let content_id = content.content_id;
         let failed =
-            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token))
-                .set("state", contents::state(ContentState::Failed))
-                .set("reason", string(reason));
+            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token));
+        let failed = contents::enter(failed, ContentState::Failed).set("reason", string(reason));
         let mut writes = vec![clear_lease(failed)];
         if let Some(digest) = &content.digest {
             let own = Condition::Is("content_id", string(content_id));

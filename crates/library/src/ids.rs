@@ -8,6 +8,8 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::tasks::TaskName;
+
 /// The namespace of upload ids that are derived from an idempotency key.
 const IDEMPOTENT_UPLOADS: Uuid = Uuid::from_u128(0x6a3c_5a1e_52d1_4f0b_9a7e_0d1c_3f6b_8e24);
 
@@ -115,6 +117,12 @@ impl ContentId {
     /// What the keys of all that workers on its tasks leave for each other in the media bucket begin with. It is not served.
     pub fn pieces_prefix(self) -> String {
         format!("pieces/{self}/")
+    }
+
+    /// As [`ContentId::pieces_prefix`], for one of its tasks: the tasks may run at the same time, and who ends one deletes
+    /// what was left for that one.
+    pub fn task_prefix(self, task: TaskName) -> String {
+        format!("pieces/{self}/{}/", task.as_str())
     }
 
     /// The key of the WebVTT of thumbnails in the media bucket, and its path below `/` on the site. It names pictures beside it.

@@ -9,6 +9,7 @@ use crate::item::{from_item, string, to_item};
 use crate::join::{Joined, Joining};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
+use crate::timestamp::Timestamp;
 use crate::upload::{Upload, UploadState};
 use crate::uploads::{self, upload_key};
 use crate::write::{Committed, Write, commit};
@@ -93,6 +94,7 @@ impl Library {
         let content = Content {
             content_id,
             state: ContentState::Processing,
+            state_since_ms: Some(Timestamp::now().unix_ms()),
             listings: 1,
             digest: object.digest.clone(),
             announced_digest: upload.digest.clone(),

@@ -37,7 +37,7 @@ impl TaskName {
     /// All of them, for who removes a content.
     pub const ALL: [Self; 2] = [Self::Copy, Self::Encode];
 
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Copy => "copy",
             Self::Encode => "encode",

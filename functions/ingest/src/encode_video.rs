@@ -109,7 +109,7 @@ impl Context {
 
     fn pieces(&self, id: ContentId) -> ObjectStore {
         let Buckets { s3, media, .. } = &self.buckets;
-        ObjectStore::new(s3.clone(), media.clone(), id.pieces_prefix())
+        ObjectStore::new(s3.clone(), media.clone(), id.task_prefix(TaskName::Encode))
     }
 }
 
@@ -242,7 +242,7 @@ async fn look(context: &Context, content_id: ContentId) -> anyhow::Result<Option
 
 /// Deletes the pieces, and then the task: while that is there, a repeat does it again.
 async fn tidy(context: &Context, content_id: ContentId) -> anyhow::Result<()> {
-    delete_below(&context.buckets, &content_id.pieces_prefix()).await?;
+    delete_below(&context.buckets, &content_id.task_prefix(TaskName::Encode)).await?;
     context.library.contents.end_task(content_id, TaskName::Encode).await
 }
 
@@ -302,7 +302,11 @@ async fn assemble(
     }
     let (_, movie) = open(context, content).await?;
     let Buckets { s3, media, .. } = &context.buckets;
-    let pieces = PieceObjects { s3: s3.clone(), bucket: media.clone(), prefix: content_id.pieces_prefix() };
+    let pieces = PieceObjects {
+        s3: s3.clone(),
+        bucket: media.clone(),
+        prefix: content_id.task_prefix(TaskName::Encode),
+    };
     let store = ObjectStore::new(s3.clone(), media.clone(), content_id.output_prefix());
     let assembled = encode::assemble(&movie, plan, &pieces, &store).await;
     if assembled.is_err() {

@@ -214,7 +214,7 @@ async fn write_share(
     let store = store(&context.buckets, content_id.output_prefix());
     let writers: Vec<_> =
         copy.outputs.iter().map(|begun| store.resume(&begun.name, &begun.upload_id)).collect();
-    let scraps = self::store(&context.buckets, content_id.pieces_prefix());
+    let scraps = self::store(&context.buckets, content_id.task_prefix(TaskName::Copy));
     media::package_share(&original.source, &shares, share, &writers, &scraps, &Options::default())
         .await
         .with_context(|| format!("writing the share {share}"))?;
@@ -254,7 +254,7 @@ async fn finish(
 ) -> anyhow::Result<Ending> {
     let copy = CopyPlan::of(task)?;
     let shares = copy.shares(plan)?;
-    let scraps = self::store(&context.buckets, content_id.pieces_prefix());
+    let scraps = self::store(&context.buckets, content_id.task_prefix(TaskName::Copy));
     for (index, begun) in copy.outputs.iter().enumerate() {
         put_together(store, &scraps, begun, index, &shares)
             .await
@@ -319,7 +319,7 @@ async fn join_scraps(
 
 /// Ends the task of a content whose outputs are written, the task itself last: a worker that dies before that does it again.
 pub(crate) async fn end(context: &Context, content_id: ContentId) -> anyhow::Result<()> {
-    delete_below(&context.buckets, &content_id.pieces_prefix()).await?;
+    delete_below(&context.buckets, &content_id.task_prefix(TaskName::Copy)).await?;
     context.library.contents.end_task(content_id, TaskName::Copy).await
 }
 
