@@ -185,6 +185,51 @@ test('the main job, in a browser', async (t) => {
     await screenshot('watch')
   })
 
+  await step('hovering over the bar shows the picture and the time there', async () => {
+    const { x, y, width, height } = await page.locator('.shaka-seek-bar-container').boundingBox()
+    const picture = page.locator('.shaka-player-ui-thumbnail-image')
+    // Another place has another picture.
+    const places = []
+    for (const part of [0.25, 0.75]) {
+      const seconds = part * (await video.evaluate((element) => element.duration))
+      const times = [-1, 0, 1].map((near) => clock(seconds + near))
+      // The pictures come after the film, and the bar looks for them only while the mouse moves.
+      for (const end = Date.now() + READY_MS; ; ) {
+        for (const near of [-1, 0]) await page.mouse.move(x + width * part + near, y + height / 2)
+        if (await page.evaluate(isShown, times)) break
+        assert.ok(Date.now() < end, `no picture at ${part} of the bar`)
+        await page.waitForTimeout(100)
+      }
+      places.push(await picture.evaluate((image) => [image.src, image.style.cssText].join(' ')))
+      await screenshot(`watch-thumbnail-${part * 100}`)
+    }
+    assert.notEqual(places[0], places[1])
+    await page.mouse.move(x + width / 2, y - 200)
+
+    function isShown(times) {
+      const image = document.querySelector('.shaka-player-ui-thumbnail-image')
+      const time = document.querySelector('.shaka-player-ui-thumbnail-time')?.textContent ?? ''
+      return image?.complete && image.naturalWidth > 0 && times.some((expected) => time.startsWith(expected))
+    }
+  })
+
+  await step('the key c shows what is said, and hides it', async () => {
+    const words = page.locator('.shaka-text-container')
+    await video.evaluate((element) => {
+      element.pause()
+      element.currentTime = 12.4
+    })
+    assert.equal((await words.allInnerTexts()).join('').trim(), '')
+    await page.keyboard.press('c')
+    await words.getByText('Second').first().waitFor()
+    assert.match(await words.innerText(), /^Second 12$/m)
+    assert.equal(await words.getByText('12').first().evaluate((element) => getComputedStyle(element).fontStyle), 'italic')
+    await screenshot('watch-captions')
+    await page.keyboard.press('c')
+    await page.waitForFunction(() => !document.querySelector('.shaka-text-container')?.textContent?.trim())
+    await video.evaluate((element) => element.play())
+  })
+
   await step('it seeks to near its end, and ends', async () => {
     const duration = await video.evaluate((element) => element.duration)
     assert.ok(duration > 5, `a film of ${duration} s is too short for this test`)
@@ -323,6 +368,12 @@ async function edit(at, title) {
 
 async function screenshot(name, of = page) {
   if (screenshotDir) await of.screenshot({ animations: 'disabled', path: path.join(screenshotDir, `${name}.png`) })
+}
+
+/** As the player writes times of less than an hour. */
+function clock(seconds) {
+  const whole = Math.floor(seconds)
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }
 
 function required(name) {

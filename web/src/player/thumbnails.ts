@@ -5,10 +5,12 @@ const LOOK_AGAIN_MS = 15_000
 const LOOKS = 40
 
 /**
- * Gives the seek bar the pictures along the timeline, as soon as there are some. A film without them is still a film: what goes wrong
- * here is not told.
+ * Gives the seek bar the pictures along the timeline, as soon as there are some. A film without them is still a film: the visitor is not
+ * told of what goes wrong here, but the console is.
  */
-export async function addThumbnails(player: shaka.Player, url: string, stop: AbortSignal): Promise<void> {
+export async function addThumbnails(player: shaka.Player, path: string, stop: AbortSignal): Promise<void> {
+  // Shaka resolves the names of the pictures against this address, which therefore has to be a whole one.
+  const url = new URL(path, location.href).href
   for (let look = 0; look < LOOKS && !stop.aborted; look++) {
     try {
       const answer = await fetch(url, { signal: stop })
@@ -17,8 +19,9 @@ export async function addThumbnails(player: shaka.Player, url: string, stop: Abo
         if (!stop.aborted) await player.addThumbnailsTrack(url, 'text/vtt')
         return
       }
-    } catch {
+    } catch (error) {
       if (stop.aborted) return
+      console.warn('The pictures of the timeline are missing.', error)
     }
     await pause(stop)
   }
