@@ -222,7 +222,7 @@ test('the main job, in a browser', async (t) => {
     assert.equal((await words.allInnerTexts()).join('').trim(), '')
     await page.keyboard.press('c')
     await words.getByText('Second').first().waitFor()
-    assert.match(await words.innerText(), /^Second 12$/m)
+    assert.match(await words.innerText(), /^Second\s12$/m)
     assert.equal(await words.getByText('12').first().evaluate((element) => getComputedStyle(element).fontStyle), 'italic')
     await screenshot('watch-captions')
     await page.keyboard.press('c')

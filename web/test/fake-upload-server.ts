@@ -111,6 +111,10 @@ export class FakeUploadServer {
     const { pathname } = new URL(request.url)
     if (pathname === '/api/session/refresh') return Response.json({ access_token: 't', expires_in_seconds: 300 })
     const [, , , id = '', action = ''] = pathname.split('/')
+    if (id === '' && request.method === 'GET') {
+      const items = [...this.uploads.values()].reverse().map((upload) => ({ ...told(upload), parts: undefined }))
+      return Response.json({ items })
+    }
     if (id === '') return this.#create(request)
     const upload = this.uploads.get(id)
     if (!upload) return Response.json({ detail: 'There is no such upload.' }, { status: 404 })

@@ -146,30 +146,79 @@ test('the same file chosen again sends only the missing parts', async () => {
   expect(server.puts).toEqual([3])
 })
 
-test('another file of the same size is not taken for the one that was begun', async () => {
-  await newUpload(fileOf(5000)).start()
-  const upload = server.uploads.get('upload-1')
-  upload?.parts.delete(3)
-  if (upload) upload.state = 'waiting'
-  server.puts.length = 0
-  const transfer = begin({ file: fileOf(5000), resumed: await told('upload-1') })
+/** Leaves an upload behind as a closed browser does: these parts of the file have arrived. */
+async function leave(file: File, numbers: number[]): Promise<string> {
+  const transfer = newUpload(file)
   await transfer.start()
-  expect(transfer.phase).toBe('failed')
-  expect(transfer.error).toContain('film.mp4')
-  expect(server.puts).toEqual([])
+  const upload = server.uploads.get(transfer.upload?.id ?? '')
+  if (!upload) throw new Error('there is no upload')
+  for (const number of [...upload.parts.keys()]) if (!numbers.includes(number)) upload.parts.delete(number)
+  upload.state = 'waiting'
+  server.puts.length = 0
+  return upload.id
+}
+
+test('another device that is given the same file goes on by itself', async () => {
+  const file = fileOf(5000)
+  const id = await leave(file, [1, 2, 4])
+  const transfer = begin({ file: new File([file], 'another name.mp4'), name: 'Another title', description: '' })
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(transfer.upload?.id).toBe(id)
+  expect(server.puts).toEqual([3, 5])
+  expect(transfer.note).toBeUndefined()
+  expect(await stored(id)).toEqual(await bytesOf(file))
 })
 
-test('a part that differs from the file chosen now is replaced', async () => {
+test('of two uploads of the same file the newer one is gone on with', async () => {
   const file = fileOf(5000)
-  await newUpload(file).start()
-  const upload = server.uploads.get('upload-1')
-  upload?.parts.delete(5)
-  upload?.parts.set(4, randomBytes(1000))
-  if (upload) upload.state = 'waiting'
-  server.puts.length = 0
-  await begin({ file, resumed: await told('upload-1') }).start()
-  expect(server.puts).toEqual([5, 4])
-  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+  const older = await leave(file, [1, 2, 3])
+  // Held by the other device until now, so that this one begins anew.
+  const held = server.uploads.get(older)
+  if (held) held.state = 'ready'
+  const newer = await leave(file, [4])
+  if (held) held.state = 'waiting'
+  const transfer = newUpload(file)
+  await transfer.start()
+  expect(transfer.upload?.id).toBe(newer)
+  expect(server.puts).toEqual([1, 2, 3, 5])
+})
+
+test('a file that differs in one byte of a part that has arrived is a new upload, and says so', async () => {
+  const file = fileOf(5000)
+  const id = await leave(file, [1, 2, 4])
+  const bytes = await bytesOf(file)
+  bytes[3500] = (bytes[3500] ?? 0) ^ 1
+  for (const source of [{ name: 'Film', description: '' }, { resumed: await told(id) }]) {
+    server.puts.length = 0
+    const changed = new File([bytes], 'film.mp4')
+    const transfer = begin({ file: changed, ...source })
+    await transfer.start()
+    expect(transfer.phase).toBe('sent')
+    expect(transfer.upload?.id).not.toBe(id)
+    expect(transfer.note).toContain('part 4 differs')
+    expect([...server.puts].sort()).toEqual([1, 2, 3, 4, 5])
+    expect(await stored(transfer.upload?.id ?? '')).toEqual(bytes)
+  }
+  expect([...(server.uploads.get(id)?.parts.keys() ?? [])]).toEqual([1, 2, 4])
+})
+
+test('another film of the same size is a new upload, and nothing need be said', async () => {
+  const id = await leave(fileOf(5000), [1, 2, 4])
+  const transfer = begin({ file: new File([randomBytes(5000)], 'other.mp4'), name: 'Other', description: '' })
+  await transfer.start()
+  expect(transfer.upload?.id).not.toBe(id)
+  expect(transfer.note).toBeUndefined()
+})
+
+test('what another transfer of the page is busy with is not gone on with', async () => {
+  const file = fileOf(5000)
+  const id = await leave(file, [1])
+  const { Transfer } = await import('../src/upload/transfer')
+  const { PartHasher } = await import('../src/upload/part-hasher')
+  const transfer = new Transfer({ file, name: 'Film', description: '' }, new PartHasher(), (taken) => taken === id)
+  await transfer.start()
+  expect(transfer.upload?.id).not.toBe(id)
 })
 
 test('a part that S3 has lost when completing is sent again', async () => {

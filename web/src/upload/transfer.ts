@@ -2,7 +2,8 @@ import { answer, api, type Upload } from '../api/client'
 import { Problem, sentence } from '../api/problem'
 import { followUpload, isFinal } from './follow-upload'
 import type { PartHasher } from './part-hasher'
-import { allParts, partOf, partSize } from './part-plan'
+import { allParts, partOf, partSize, type PartPlan } from './part-plan'
+import { recognise } from './recognise'
 import { persist } from '../retry'
 import { sendParts } from './send-parts'
 import { Speed } from './speed'
@@ -13,7 +14,7 @@ export type TransferPhase =
   /** Creating the upload, or asking which parts have arrived. */
   | 'starting'
   | 'sending'
-  /** Comparing parts that an earlier visit sent with the file chosen now. */
+  /** Comparing parts that an earlier visit, or another device, sent with the file chosen now. */
   | 'verifying'
   | 'completing'
   | 'paused'
@@ -25,21 +26,17 @@ export type TransferPhase =
   | 'sent'
   | 'cancelled'
 
-/** How an upload begins: a new one with its name, or one that the server knows already and whose file was chosen again. */
+/** How an upload begins: with its name, or as one that the server knows already and whose file was chosen again. */
 export type TransferSource =
   | { file: File; name: string; description: string }
   | { file: File; resumed: Upload }
-
-/** The file chosen to go on with an upload is another one. */
-export class WrongFile extends Error {
-  override readonly name = 'WrongFile'
-}
 
 /**
  * One file on its way to the server: created, sent in parts, completed, and then followed until it can be watched.
  *
  * It may be paused (in the middle of parts, which are then sent again whole) and resumed; which parts are still missing is always asked of
- * the server, so that resuming after a pause, a failure, a reload or on another machine is one and the same thing.
+ * the server, so that resuming after a pause, a failure, a reload or on another machine is one and the same thing. Nothing is kept in the
+ * browser: which upload a file belongs to is told by the digests of the parts that are there.
  * `changed` is fired whenever there is something new to show.
  */
 export class Transfer extends EventTarget {
@@ -51,7 +48,14 @@ export class Transfer extends EventTarget {
   /** Why sending does not get on at the moment, while it keeps trying. */
   setback: string | undefined
   upload: Upload | undefined
+  /** What somebody should know about how it began. */
+  note: string | undefined
 
+  readonly #isTaken: (uploadId: string) => boolean
+  /** Whether `upload` is known to be of this file. */
+  #isRecognised = false
+  /** SHA-256 of parts that were compared, by number. */
+  readonly #digests = new Map<number, string>()
   readonly #hasher: PartHasher
   readonly #speed = new Speed()
   readonly #sentBytes = new Map<number, number>()
@@ -62,8 +66,10 @@ export class Transfer extends EventTarget {
   #run = new AbortController()
   #lastTotal = 0
 
-  constructor(source: TransferSource, hasher: PartHasher) {
+  /** `isTaken` tells which uploads other transfers are busy with. */
+  constructor(source: TransferSource, hasher: PartHasher, isTaken: (uploadId: string) => boolean = () => false) {
     super()
+    this.#isTaken = isTaken
     this.file = source.file
     this.#hasher = hasher
     if ('resumed' in source) {
@@ -170,7 +176,7 @@ export class Transfer extends EventTarget {
 
   async #send(signal: AbortSignal): Promise<Upload> {
     this.#enter('starting')
-    let upload = await this.#createOrAsk(signal)
+    let upload = await this.#begin(signal)
     // Parts may turn out to be missing or different when all seemed sent; that is put right, but not for ever.
     for (let round = 1; ; round += 1) {
       if (upload.state !== 'waiting') return upload
@@ -186,10 +192,33 @@ export class Transfer extends EventTarget {
     }
   }
 
-  async #createOrAsk(signal: AbortSignal): Promise<Upload> {
-    if (this.upload) return this.#ask(this.upload.id, signal)
+  /** The upload to send to: the one that is under way, one that was begun earlier or elsewhere, or a new one. */
+  async #begin(signal: AbortSignal): Promise<Upload> {
+    if (this.#isRecognised && this.upload) return this.#ask(this.upload.id, signal)
+    const { upload: known, other } = await recognise({
+      file: this.file,
+      chosenFor: this.upload,
+      isTaken: this.#isTaken,
+      digestOf: (plan, number) => {
+        if (this.phase !== 'verifying') this.#enter('verifying')
+        return this.#digestOf(plan, number, signal)
+      },
+      request: (attempt) => this.#persist(signal, attempt),
+      signal,
+    })
+    signal.throwIfAborted()
+    this.note = known
+      ? undefined
+      : other && `This is not the file that “${other.upload.name}” began with: part ${other.part} differs. It is sent as a new upload.`
+    this.upload = known
+    this.upload ??= await this.#create(signal)
+    this.#isRecognised = true
+    return this.upload
+  }
+
+  #create(signal: AbortSignal): Promise<Upload> {
     const { file, name, description } = this
-    const upload = await this.#persist(signal, () =>
+    return this.#persist(signal, () =>
       answer(
         api.POST('/uploads', {
           params: { header: { 'Idempotency-Key': this.#idempotencyKey } },
@@ -204,8 +233,6 @@ export class Transfer extends EventTarget {
         }),
       ),
     )
-    this.upload = upload
-    return upload
   }
 
   async #ask(id: string, signal: AbortSignal): Promise<Upload> {
@@ -223,8 +250,6 @@ export class Transfer extends EventTarget {
   }
 
   async #sendMissing(upload: Upload, signal: AbortSignal): Promise<void> {
-    if (upload.size_bytes !== this.file.size)
-      throw new WrongFile('This is another file: its size is not that of the upload.')
     const arrived = new Map(
       (upload.parts ?? [])
         .filter((part) => part.size_bytes === partSize(upload, part.number))
@@ -234,13 +259,9 @@ export class Transfer extends EventTarget {
     for (const number of arrived.keys()) this.#sentBytes.set(number, partSize(upload, number))
     this.#countSent()
 
-    // One part is enough to see that a wholly different file was chosen, before anything is sent.
-    const [first] = [...arrived].filter(([number]) => !this.#verified.has(number))
-    if (first && !(await this.#isSame(upload, first[0], first[1], signal)))
-      throw new WrongFile(`This is not the file that the upload began with (${upload.file_name}).`)
-
     await this.#sendNumbers(upload, allParts(upload).filter((number) => !arrived.has(number)), signal)
 
+    // Another device may be sending the same upload, at the same time.
     const changed: number[] = []
     for (const [number, sha256] of arrived) {
       if (this.#verified.has(number)) continue
@@ -274,10 +295,19 @@ export class Transfer extends EventTarget {
 
   /** Whether a part that S3 has equals this file's. Without a checksum there is nothing to compare: it is taken as it is. */
   async #isSame(upload: Upload, number: number, sha256: string | undefined, signal: AbortSignal): Promise<boolean> {
-    const same = !sha256 || (await this.#hasher.hash(partOf(this.file, upload, number), signal)) === sha256
+    const same = !sha256 || (await this.#digestOf(upload, number, signal)) === sha256
     signal.throwIfAborted()
     if (same) this.#verified.add(number)
     return same
+  }
+
+  /** Uploads of files of one size are cut alike, so that a part is hashed once however many uploads it is compared with. */
+  async #digestOf(plan: PartPlan, number: number, signal: AbortSignal): Promise<string> {
+    const known = this.#digests.get(number)
+    if (known) return known
+    const digest = await this.#hasher.hash(partOf(this.file, plan, number), signal)
+    this.#digests.set(number, digest)
+    return digest
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

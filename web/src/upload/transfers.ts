@@ -32,7 +32,7 @@ export class Transfers extends EventTarget {
 
   /** Queues a file. It is sent when its turn comes. */
   add(source: TransferSource): Transfer {
-    const transfer = new Transfer(source, this.#hasher)
+    const transfer = new Transfer(source, this.#hasher, (id) => this.of(id) !== undefined)
     this.#ownerId = session.user?.id
     transfer.addEventListener('changed', this.#onTransfer)
     this.#list = [...this.#list, transfer]

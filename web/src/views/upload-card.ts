@@ -36,13 +36,14 @@ export function transferCard(transfer: Transfer, actions: TransferActions): Temp
   if (transfer.phase === 'sent' && transfer.upload) {
     return card(transfer.name, transfer.file.name, transfer.sizeBytes, {
       state: transfer.upload.state,
-      body: html`${outcome(transfer.upload)}
+      body: html`${note(transfer)}${outcome(transfer.upload)}
       ${transfer.error ? html`<p class="faint">${transfer.error}</p>` : nothing}`,
     })
   }
   const percent = Math.floor((transfer.sentBytes / Math.max(1, transfer.sizeBytes)) * 100)
   return card(transfer.name, transfer.file.name, transfer.sizeBytes, {
-    body: html`<div class="progress-line">
+    body: html`${note(transfer)}
+      <div class="progress-line">
         <progress max="100" .value=${percent} aria-label=${`Upload of ${transfer.name}`}></progress>
         <span class="progress-percent">${percent} %</span>
       </div>
@@ -51,6 +52,10 @@ export function transferCard(transfer: Transfer, actions: TransferActions): Temp
       </p>
       <div class="card-actions">${transferButtons(transfer, actions)}</div>`,
   })
+}
+
+function note({ note }: Transfer): TemplateResult | typeof nothing {
+  return note ? html`<p class="card-state" role="status">${note}</p>` : nothing
 }
 
 /** An upload as the server tells it, whose file this page does not have. */
