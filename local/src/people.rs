@@ -8,7 +8,7 @@ use crate::signed_request;
 
 /// The accounts of a user pool.
 ///
-/// Three calls don't justify the SDK's slowest crate: they are signed and sent by hand.
+/// A few calls don't justify the SDK's slowest crate: they are signed and sent by hand.
 #[derive(Clone, Debug)]
 pub struct People {
     endpoint: Endpoint,
@@ -48,6 +48,26 @@ impl People {
             self.call("AdminAddUserToGroup", email, &json!({"GroupName": group})).await?;
         }
         Ok(())
+    }
+
+    /// Whether there is an account with this e-mail.
+    ///
+    /// # Errors
+    /// When the pool doesn't say.
+    pub async fn exists(&self, email: &str) -> Result<bool> {
+        match self.call("AdminGetUser", email, &json!({})).await {
+            Ok(()) => Ok(true),
+            Err(error) if format!("{error:#}").contains("UserNotFoundException") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Disables an account, and nothing else: whoever has a token of it keeps that.
+    ///
+    /// # Errors
+    /// When the pool refuses.
+    pub async fn disable(&self, email: &str) -> Result<()> {
+        self.call("AdminDisableUser", email, &json!({})).await
     }
 
     async fn call(&self, action: &str, email: &str, arguments: &Value) -> Result<()> {

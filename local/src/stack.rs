@@ -160,6 +160,22 @@ impl Stack {
         self.people.create(email, password, groups).await
     }
 
+    /// Whether there is an account (see [`People::exists`]).
+    ///
+    /// # Errors
+    /// When the user pool doesn't say.
+    pub async fn has_user(&self, email: &str) -> Result<bool> {
+        self.people.exists(email).await
+    }
+
+    /// Disables an account (see [`People::disable`]).
+    ///
+    /// # Errors
+    /// When the user pool refuses.
+    pub async fn disable_user(&self, email: &str) -> Result<()> {
+        self.people.disable(email).await
+    }
+
     /// The folder of its local AWS, if that is a temporary one.
     #[must_use]
     pub fn data(&self) -> Option<&std::path::Path> {

@@ -285,11 +285,9 @@ async fn a_deleted_account_takes_what_is_its_own_and_leaves_what_is_shared() -> 
     assert_eq!(other.post_nothing(&format!("{}/playback", path(&others))).await?.status, 200);
 
     // The identity goes last. From then on the e-mail is anybody's who gets its mail, and knows nothing of before.
-    eventually(
-        "the end of the identity",
-        async || Ok((person.get("/me").await?.status == 401).then_some(())),
-    )
-    .await?;
+    eventually("the end of the identity", async || Ok((!stack.has_user(&email).await?).then_some(())))
+        .await?;
+    assert_eq!(person.get("/me").await?.status, 401, "with a token from before");
     assert_eq!(person.get("/uploads").await?.json["items"], json!([]), "with a token from before");
     assert_eq!(person.get("/me/sign-ins").await?.json["items"], json!([]));
     let nobody = Person::nobody(&world.site);

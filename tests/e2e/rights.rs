@@ -1,144 +1,162 @@
-//! Every operation, tried by everybody. A new operation without a row fails.
+//! Every operation of the API's document, tried by everybody. An operation without a row fails.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Film, Part, Person, World, announce};
+use tests::{Answer, Film, Person, World, announce};
 
 use crate::contract::{document, operations};
 
-/// What nobody, somebody with a forged token, a viewer, another publisher, an admin and the owner are answered.
-struct Row(&'static str, [u16; 6]);
+/// Who tries: the columns of the table.
+///
+/// - `nobody` sends no token, `forged` one whose claims were changed, `expired` one that was good ten minutes ago;
+/// - `disabled` has been a publisher with a session, and still has its access token (docs/decisions.md says what that is good for);
+/// - `viewer` and `publisher` have nothing here, `other` lists a video of the same content, `owner` has the upload and the video.
+const COLUMNS: [&str; 9] =
+    ["nobody", "forged", "expired", "disabled", "viewer", "publisher", "other", "owner", "admin"];
 
+/// An operation, and the status with which each column is answered.
+struct Row(&'static str, [u16; COLUMNS.len()]);
+
+/// Tried from top to bottom, and each row from left to right.
+#[rustfmt::skip]
 const ROWS: [Row; 26] = [
-    //                      nobody forged viewer other admin owner
-    Row("sign_in", [401, 401, 401, 401, 401, 401]),
-    Row("refresh_session", [401, 401, 401, 401, 401, 401]),
-    Row("sign_out", [204, 204, 204, 204, 204, 204]),
-    Row("sign_up", [202, 202, 202, 202, 202, 202]),
-    Row("send_code", [202, 202, 202, 202, 202, 202]),
-    Row("redeem_code", [409, 409, 409, 409, 409, 409]),
-    Row("change_password", [401, 401, 403, 403, 403, 403]),
-    Row("export_account", [401, 401, 200, 200, 200, 200]),
-    Row("delete_account", [401, 401, 403, 403, 403, 403]),
-    Row("list_sign_ins", [401, 401, 200, 200, 200, 200]),
-    Row("get_me", [401, 401, 200, 200, 200, 200]),
-    Row("create_upload", [401, 401, 403, 201, 201, 201]),
-    Row("list_uploads", [401, 401, 200, 200, 200, 200]),
-    Row("get_upload", [401, 401, 404, 404, 200, 200]),
-    Row("sign_parts", [401, 401, 404, 404, 404, 200]),
-    Row("complete_upload", [401, 401, 404, 404, 404, 409]),
-    Row("abort_upload", [401, 401, 404, 404, 404, 204]),
-    Row("list_videos", [401, 401, 200, 200, 200, 200]),
-    Row("get_video", [401, 401, 200, 200, 200, 200]),
-    Row("update_video", [401, 401, 403, 403, 412, 412]),
-    Row("start_playback", [401, 401, 200, 200, 200, 200]),
-    Row("delete_video", [401, 401, 403, 403, 412, 412]),
+    //                         nobody forged expired disabled viewer publisher other owner admin
+    // What needs no session looks at no token either.
+    Row("sign_in",             [401,  401,   401,    401,     401,   401,      401,  401,  401]),
+    Row("refresh_session",     [401,  401,   401,    401,     401,   401,      401,  401,  401]),
+    Row("sign_out",            [204,  204,   204,    204,     204,   204,      204,  204,  204]),
+    Row("sign_up",             [202,  202,   202,    202,     202,   202,      202,  202,  202]),
+    Row("send_code",           [202,  202,   202,    202,     202,   202,      202,  202,  202]),
+    Row("redeem_code",         [409,  409,   409,    409,     409,   409,      409,  409,  409]),
+    // With a wrong password.
+    Row("change_password",     [401,  401,   401,    401,     403,   403,      403,  403,  403]),
+    Row("delete_account",      [401,  401,   401,    401,     403,   403,      403,  403,  403]),
+    Row("export_account",      [401,  401,   401,    401,     200,   200,      200,  200,  200]),
+    Row("get_me",              [401,  401,   401,    401,     200,   200,      200,  200,  200]),
+    Row("list_sign_ins",       [401,  401,   401,    200,     200,   200,      200,  200,  200]),
+    Row("create_upload",       [401,  401,   401,    201,     403,   201,      201,  201,  201]),
+    Row("list_uploads",        [401,  401,   401,    200,     200,   200,      200,  200,  200]),
+    Row("get_upload",          [401,  401,   401,    404,     404,   404,      404,  200,  200]),
+    Row("sign_parts",          [401,  401,   401,    404,     404,   404,      404,  200,  404]),
+    // No part is there.
+    Row("complete_upload",     [401,  401,   401,    404,     404,   404,      404,  409,  404]),
+    Row("abort_upload",        [401,  401,   401,    404,     404,   404,      404,  204,  404]),
+    Row("list_videos",         [401,  401,   401,    200,     200,   200,      200,  200,  200]),
+    Row("get_video",           [401,  401,   401,    200,     200,   200,      200,  200,  200]),
+    // Of a state that it never had.
+    Row("update_video",        [401,  401,   401,    403,     403,   403,      403,  412,  412]),
+    Row("delete_video",        [401,  401,   401,    403,     403,   403,      403,  412,  412]),
+    Row("start_playback",      [401,  401,   401,    200,     200,   200,      200,  200,  200]),
     // With an id that the owner has registered: nobody learns whose it is, but that it is taken.
-    Row("register_viewer", [401, 401, 403, 403, 200, 200]),
-    Row("get_usage", [401, 401, 403, 403, 200, 200]),
-    Row("list_channels", [401, 401, 200, 200, 200, 200]),
+    Row("register_viewer",     [401,  401,   401,    403,     403,   403,      403,  200,  200]),
+    Row("get_usage",           [401,  401,   401,    403,     403,   403,      403,  200,  200]),
+    Row("list_channels",       [401,  401,   401,    200,     200,   200,      200,  200,  200]),
     // The last one, although access tokens live on for minutes.
-    Row("sign_out_everywhere", [401, 401, 204, 204, 204, 204]),
+    Row("sign_out_everywhere", [401,  401,   401,    204,     204,   204,      204,  204,  204]),
 ];
 
-/// An id that nobody else registers.
-fn viewer_of(upload: &Value) -> Result<String> {
-    Ok(format!("tv@{}", upload["id"].as_str().context("an id")?))
+/// What there is to try it on.
+struct Things {
+    /// Of the owner, without a part.
+    upload: Value,
+    /// Of the owner.
+    video_id: String,
+    /// A name for live channels that the owner has registered.
+    viewer_id: String,
 }
 
-async fn send(person: &Person, operation: &str, upload: &Value, video: &str) -> Result<Answer> {
-    let id = upload["id"].as_str().context("an id")?;
-    let with_etag = |method, path: &str| person.request(method, path).header("if-match", "\"0\"");
-    match operation {
-        "sign_in" => {
-            // Somebody else each time: the fifth wrong password locks an account, there or not.
-            let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
-            let body = json!({"email": email, "password": "Wrong horse 7 battery"});
-            person.post("/session", body).await
+impl Things {
+    async fn of(owner: &Person, film: &Film) -> Result<Self> {
+        let ready = owner.publish(film).await?;
+        let video_id = ready["video_id"].as_str().context("a video")?.to_owned();
+        let upload = owner.create_upload(&Film::unique()?).await?;
+        let viewer_id = format!("tv@{}", upload["id"].as_str().context("an id")?);
+        let register = owner.request(Method::POST, "/register").body(viewer_id.clone());
+        let registered = owner.send(register).await?;
+        ensure!(registered.status == 200, "registering: {} {}", registered.status, registered.json);
+        Ok(Self { upload, video_id, viewer_id })
+    }
+
+    /// An address of the document with ids of these in it.
+    fn path(&self, template: &str) -> Result<String> {
+        let mut path = String::new();
+        for segment in template.trim_start_matches('/').split('/') {
+            let id = match (path.as_str(), segment) {
+                ("/uploads", "{id}") => self.upload["id"].as_str().context("an id")?,
+                ("/videos", "{id}") => &self.video_id,
+                ("/usage", "{user_id}") => &self.viewer_id,
+                (before, segment) if segment.starts_with('{') => {
+                    anyhow::bail!("nothing here has a {segment} after {before}")
+                }
+                _ => segment,
+            };
+            path = format!("{path}/{id}");
         }
-        "sign_up" => {
-            let email = format!("new-{}@example.org", uuid::Uuid::now_v7().simple());
-            person.post("/sign-up", json!({"email": email, "password": "Correct horse 7 battery"})).await
-        }
-        "send_code" => {
-            let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
-            person.post("/codes", json!({"email": email})).await
-        }
-        "redeem_code" => {
-            let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
-            let body = json!({"email": email, "code": "123456", "password": "Correct horse 7 battery"});
-            person.post("/codes/redeem", body).await
-        }
-        "change_password" => {
-            let body =
-                json!({"old_password": "Wrong horse 7 battery", "password": "Correct horse 8 battery"});
-            person.post("/me/password", body).await
-        }
-        "export_account" => person.get("/me/export").await,
-        "delete_account" => person.post("/me/deletion", json!({"password": "Wrong horse 7 battery"})).await,
-        "list_sign_ins" => person.get("/me/sign-ins").await,
-        "sign_out_everywhere" => person.delete("/sessions").await,
-        "refresh_session" => person.post_nothing("/session/refresh").await,
-        "sign_out" => person.delete("/session").await,
-        "get_me" => person.get("/me").await,
-        "create_upload" => person.post("/uploads", announce(&Film::unique()?)).await,
-        "list_uploads" => person.get("/uploads").await,
-        "get_upload" => person.get(&format!("/uploads/{id}")).await,
-        "sign_parts" => person.sign_parts(upload, &[Part { number: 1, bytes: b"" }]).await,
-        "complete_upload" => person.complete(upload).await,
-        "abort_upload" => person.delete(&format!("/uploads/{id}")).await,
-        "list_videos" => person.get("/videos").await,
-        "get_video" => person.get(&format!("/videos/{video}")).await,
-        "update_video" => {
-            let request = with_etag(Method::PATCH, &format!("/videos/{video}"));
-            person.send(request.json(&json!({"title": "x"}))).await
-        }
-        "delete_video" => person.send(with_etag(Method::DELETE, &format!("/videos/{video}"))).await,
-        "start_playback" => person.post_nothing(&format!("/videos/{video}/playback")).await,
-        "register_viewer" => {
-            person.send(person.request(Method::POST, "/register").body(viewer_of(upload)?)).await
-        }
-        "get_usage" => person.get(&format!("/usage/{}", viewer_of(upload)?)).await,
-        "list_channels" => person.get("/channels").await,
-        other => anyhow::bail!("{other} has no request here"),
+        Ok(path)
+    }
+
+    /// What the operation is sent besides its address. Operations that aren't named here are sent nothing.
+    fn fill(&self, operation: &str, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder> {
+        // Somebody else each time: the fifth wrong password locks an e-mail, whether it has an account or not.
+        let email = format!("nobody-{}@example.org", uuid::Uuid::now_v7().simple());
+        let (right, wrong) = ("Correct horse 7 battery", "Wrong horse 7 battery");
+        Ok(match operation {
+            "sign_in" => request.json(&json!({"email": email, "password": wrong})),
+            "sign_up" => request.json(&json!({"email": email, "password": right})),
+            "send_code" => request.json(&json!({"email": email})),
+            "redeem_code" => request.json(&json!({"email": email, "code": "123456", "password": right})),
+            "change_password" => request.json(&json!({"old_password": wrong, "password": right})),
+            "delete_account" => request.json(&json!({"password": wrong})),
+            "create_upload" => request.json(&announce(&Film::unique()?)),
+            "sign_parts" => request.json(&json!({"parts": [{"number": 1, "sha256": tests::sha256(b"")}]})),
+            "update_video" => request.header("if-match", "\"0\"").json(&json!({"title": "x"})),
+            "delete_video" => request.header("if-match", "\"0\""),
+            "register_viewer" => request.body(self.viewer_id.clone()),
+            _ => request,
+        })
     }
 }
 
 #[tokio::test]
 async fn every_operation_answers_everybody_as_the_table_says() -> Result<()> {
     let world = World::get().await;
-    let owner = world.person("publisher").await?;
-    let token = owner.access_token.clone().context("a token")?;
-    let callers = [
-        Person::nobody(&world.site),
-        Person::with_token(&world.site, &forged(&token)?),
-        world.person("viewer").await?,
-        world.person("publisher").await?,
-        world.person("admin").await?,
-        owner.clone(),
-    ];
-    let video = owner.publish(&Film::unique()?).await?;
-    let video = video["video_id"].as_str().context("a video")?;
-    let upload = owner.create_upload(&Film::unique()?).await?;
-    let registered = send(&owner, "register_viewer", &upload, video).await?;
-    assert_eq!(registered.status, 200, "{}", registered.json);
-
+    let Some(stack) = world.stack() else { return Ok(()) };
+    let operations = operations(&document()?)?;
     let named: BTreeSet<_> = ROWS.iter().map(|Row(operation, _)| (*operation).to_owned()).collect();
-    assert_eq!(named, operations(&document()?)?.into_keys().collect(), "a row for each operation");
+    assert_eq!(named, operations.keys().cloned().collect(), "a row for each operation");
+    assert_eq!(named.len(), ROWS.len(), "and one only");
+
+    let (owner, other) = (world.person("publisher").await?, world.person("publisher").await?);
+    let film = Film::unique()?;
+    let things = Things::of(&owner, &film).await?;
+    other.publish(&film).await?;
+    let (email, password) = world.account("publisher").await?;
+    let disabled = Person::sign_in(&world.site, &email, &password).await?;
+    stack.disable_user(&email).await?;
+    let token = owner.access_token.clone().context("a token")?;
+    let expired = Person::with_token(&world.site, &signed_with_end(stack, &token, -60)?);
+    let nobody = Person::nobody(&world.site);
+    let forged = Person::with_token(&world.site, &forged(&token)?);
+    let [viewer, publisher, admin] =
+        [world.person("viewer").await?, world.person("publisher").await?, world.person("admin").await?];
+    let callers = [nobody, forged, expired, disabled, viewer, publisher, other, owner, admin];
+
     let mut wrong = Vec::new();
     for Row(operation, expected) in ROWS {
-        for (who, (caller, expected)) in
-            ["nobody", "forged", "viewer", "other", "admin", "owner"].iter().zip(callers.iter().zip(expected))
-        {
-            let answer = send(caller, operation, &upload, video).await?;
-            if answer.status != expected {
-                wrong.push(format!(
-                    "{operation} by {who}: {} instead of {expected}: {}",
-                    answer.status, answer.json
-                ));
+        let (method, template) = &operations[operation];
+        let (method, path) = (Method::from_bytes(method.as_bytes())?, things.path(template)?);
+        for ((who, caller), expected) in COLUMNS.iter().zip(&callers).zip(expected) {
+            let request = things.fill(operation, caller.request(method.clone(), &path))?;
+            let Answer { status, json, .. } = caller.send(request).await?;
+            if status != expected {
+                wrong.push(format!("{operation} by {who}: {status} instead of {expected}: {json}"));
             }
         }
     }
@@ -146,13 +164,53 @@ async fn every_operation_answers_everybody_as_the_table_says() -> Result<()> {
     Ok(())
 }
 
+/// That the expired token is refused for its age alone is shown by one that is made in the same way and has not expired.
+#[tokio::test]
+async fn a_token_is_good_until_its_end_and_not_a_minute_longer() -> Result<()> {
+    let world = World::get().await;
+    let Some(stack) = world.stack() else { return Ok(()) };
+    let person = world.person("viewer").await?;
+    let token = person.access_token.clone().context("a token")?;
+    for (seconds, status) in [(60, 200), (-60, 401)] {
+        let token = signed_with_end(stack, &token, seconds)?;
+        let me = Person::with_token(&world.site, &token).get("/me").await?;
+        assert_eq!(me.status, status, "ends in {seconds} seconds: {}", me.json);
+    }
+    Ok(())
+}
+
+/// Header, claims and signature.
+fn parts_of(token: &str) -> Result<[&str; 3]> {
+    token.split('.').collect::<Vec<_>>().try_into().ok().context("a token has three parts")
+}
+
+fn claims_of(token: &str) -> Result<Value> {
+    Ok(serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts_of(token)?[1])?)?)
+}
+
 /// The token with other claims under the old signature.
 fn forged(token: &str) -> Result<String> {
-    use base64::Engine as _;
-    let base64 = base64::prelude::BASE64_URL_SAFE_NO_PAD;
-    let parts: Vec<_> = token.split('.').collect();
-    let [header, claims, signature] = parts[..] else { anyhow::bail!("a token has three parts") };
-    let mut claims: Value = serde_json::from_slice(&base64.decode(claims)?)?;
+    let [header, _, signature] = parts_of(token)?;
+    let mut claims = claims_of(token)?;
     claims["cognito:groups"] = json!(["admin"]);
-    Ok(format!("{header}.{}.{signature}", base64.encode(claims.to_string())))
+    Ok(format!("{header}.{}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string())))
+}
+
+/// The token as it would be if it ended so many seconds from now, rightly signed: the local AWS's key lies in its folder.
+fn signed_with_end(stack: &local::Stack, token: &str, seconds_from_now: i64) -> Result<String> {
+    let pool = stack.outputs().get("UserPoolId").context("a user pool")?;
+    let folder = stack.data().context("a local AWS of its own")?;
+    let pem = folder.join("state/cognito-pool-keys").join(format!("{pool}-access.pem"));
+    let pem = std::fs::read_to_string(&pem).with_context(|| format!("reading {}", pem.display()))?;
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let key = RsaKeyPair::from_pkcs8(&BASE64_STANDARD.decode(der)?)?;
+
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())?;
+    let mut claims = claims_of(token)?;
+    claims["exp"] = json!(now + seconds_from_now);
+    claims["iat"] = json!(now + seconds_from_now - 600);
+    let signed = format!("{}.{}", parts_of(token)?[0], BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)?;
+    Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
 }

@@ -44,7 +44,7 @@ pub(crate) async fn change_password(
     address: Address,
     Json(PasswordChange { old_password, password }): Json<PasswordChange>,
 ) -> Result<impl IntoResponse, Problem> {
-    let account = users.account(&caller.user_id).await?.ok_or_else(Problem::unauthenticated)?;
+    let account = users.account_of(&caller).await?;
     password.suits(&account.email)?;
     prove(&context, &users, &account, &old_password, &address).await?;
     users.set_password(&account.id, &password.0).await.map_err(refusal)?;

@@ -41,7 +41,7 @@ pub(crate) async fn delete_account(
     address: Address,
     Json(AccountDeletion { password }): Json<AccountDeletion>,
 ) -> Result<impl IntoResponse, Problem> {
-    let account = users.account(&caller.user_id).await?.ok_or_else(Problem::unauthenticated)?;
+    let account = users.account_of(&caller).await?;
     prove(&context, &users, &account, &password, &address).await?;
     // The mark comes first: should anything stop here, `remove_accounts` does the rest, closing the account included.
     context.removals()?.mark(&account.id).await?;

@@ -67,7 +67,7 @@ pub(crate) async fn export_account(
     State(users): State<UserPool>,
     caller: Caller,
 ) -> Result<impl IntoResponse, Problem> {
-    let account = users.account(&caller.user_id).await?.ok_or_else(Problem::unauthenticated)?;
+    let account = users.account_of(&caller).await?;
     let belongings = context.belongings()?;
     let uploads = uploads_of(&belongings.uploads, &UserId::new(caller.user_id.clone())).await?;
     let export = AccountExport {

@@ -11,7 +11,6 @@ use crate::user_pool::UserPool;
     responses((status = 200, description = "The caller.", body = User), Unauthenticated)
 )]
 pub(crate) async fn get_me(State(users): State<UserPool>, caller: Caller) -> Result<Json<User>, Problem> {
-    // An access token outlives its account by minutes.
-    let account = users.account(&caller.user_id).await?.ok_or_else(Problem::unauthenticated)?;
+    let account = users.account_of(&caller).await?;
     Ok(Json(User { id: caller.user_id, email: account.email, roles: caller.roles }))
 }

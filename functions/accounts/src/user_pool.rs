@@ -16,7 +16,7 @@ use aws_sdk_cognitoidentityprovider::types::{
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use cold_start::quick_calls;
-use http_api::Role;
+use http_api::{Caller, Problem, Role};
 use library::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
@@ -60,6 +60,7 @@ pub(crate) struct Account {
     pub id: String,
     pub email: String,
     pub created_at: Option<Timestamp>,
+    pub is_enabled: bool,
     is_unconfirmed: bool,
 }
 
@@ -177,8 +178,18 @@ impl UserPool {
             id: user.username,
             email: email.and_then(|email| email.value).context("the account has no e-mail")?,
             created_at: created_ms.map(Timestamp::from_unix_ms),
+            is_enabled: user.enabled,
             is_unconfirmed: user.user_status == Some(UserStatusType::Unconfirmed),
         }))
+    }
+
+    /// The caller's account.
+    ///
+    /// # Errors
+    /// 401 when it is gone or disabled, which an access token outlives by minutes: where Cognito is asked anyway, that counts at once.
+    pub(crate) async fn account_of(&self, caller: &Caller) -> Result<Account, Problem> {
+        let account = self.account(&caller.user_id).await?;
+        account.filter(|account| account.is_enabled).ok_or_else(Problem::unauthenticated)
     }
 
     /// Ends all of an account's sessions: no refresh token is taken from now on. Access tokens run out by themselves, within

@@ -222,7 +222,10 @@ pub fn refused(code: &str) -> Answer {
 /// What Cognito says of Anna's account in this state.
 pub fn annas_account(status: &str) -> Answer {
     let attributes = json!([{ "Name": "email", "Value": "anna@example.com" }]);
-    (200, json!({ "Username": "anna-1", "UserAttributes": attributes, "UserStatus": status }))
+    (
+        200,
+        json!({ "Username": "anna-1", "UserAttributes": attributes, "UserStatus": status, "Enabled": true }),
+    )
 }
 
 /// What Cognito answers to Anna, who is publisher and admin.

@@ -285,7 +285,7 @@ async fn the_caller_learns_who_they_are() {
     let cognito = FakeCognito::answering(|_, input| {
         let attributes =
             json!([{ "Name": "sub", "Value": "x" }, { "Name": "email", "Value": "anna@example.com" }]);
-        (200, json!({ "Username": input["Username"], "UserAttributes": attributes }))
+        (200, json!({ "Username": input["Username"], "UserAttributes": attributes, "Enabled": true }))
     });
     let (status, _, body) = ask(&cognito, event(GET_ME, |_| ())).await;
     assert_eq!(status, StatusCode::OK, "{body}");
@@ -293,6 +293,24 @@ async fn the_caller_learns_who_they_are() {
     assert_eq!(body["email"], "anna@example.com");
     assert_eq!(body["id"], asked["Username"]);
     assert!(body["roles"].is_array());
+}
+
+#[tokio::test]
+async fn an_account_that_is_disabled_is_nobody_where_cognito_is_asked() {
+    let disabled = || {
+        FakeCognito::answering(|_, _| {
+            let (status, mut account) = annas_account("CONFIRMED");
+            account["Enabled"] = json!(false);
+            (status, account)
+        })
+    };
+    assert_eq!(ask(&disabled(), event(GET_ME, |_| ())).await.0, StatusCode::UNAUTHORIZED);
+    let cognito = disabled();
+    let deletion = event(include_str!("../../../../events/delete-account.json"), |event| {
+        event["body"] = json!(json!({ "password": "right" }).to_string());
+    });
+    assert_eq!(ask(&cognito, deletion).await.0, StatusCode::UNAUTHORIZED);
+    assert!(cognito.asked("AdminInitiateAuth").is_empty(), "no password is tried");
 }
 
 #[tokio::test]
