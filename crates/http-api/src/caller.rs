@@ -96,6 +96,19 @@ impl<S: Sync> FromRequestParts<S> for Publisher {
     }
 }
 
+/// A caller whose token says that they are an admin; others are refused with 403.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin(pub Caller);
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.is_admin() { Ok(Self(caller)) } else { Err(Problem::forbidden("Only admins may do this.")) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

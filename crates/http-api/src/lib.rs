@@ -15,7 +15,7 @@ mod problem_responses;
 mod request;
 
 pub use app::{app, serve};
-pub use caller::{Caller, Publisher, Role};
+pub use caller::{Admin, Caller, Publisher, Role};
 pub use openapi::merge;
 pub use page::{Limit, Page, PageQuery};
 pub use precondition::{ETag, IfMatch};
