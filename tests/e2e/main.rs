@@ -12,6 +12,7 @@ mod lambda_events;
 mod live;
 mod playback;
 mod promises;
+mod quota;
 mod rights;
 mod sessions;
 mod uploads;

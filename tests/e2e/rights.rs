@@ -26,7 +26,7 @@ struct Row(&'static str, [u16; COLUMNS.len()]);
 
 /// Tried from top to bottom, and each row from left to right.
 #[rustfmt::skip]
-const ROWS: [Row; 26] = [
+const ROWS: [Row; 27] = [
     //                         nobody forged expired disabled viewer publisher other owner admin
     // What needs no session looks at no token either.
     Row("sign_in",             [401,  401,   401,    401,     401,   401,      401,  401,  401]),
@@ -43,6 +43,7 @@ const ROWS: [Row; 26] = [
     Row("list_sign_ins",       [401,  401,   401,    200,     200,   200,      200,  200,  200]),
     Row("create_upload",       [401,  401,   401,    201,     403,   201,      201,  201,  201]),
     Row("list_uploads",        [401,  401,   401,    200,     200,   200,      200,  200,  200]),
+    Row("get_quota",           [401,  401,   401,    200,     403,   200,      200,  200,  200]),
     Row("get_upload",          [401,  401,   401,    404,     404,   404,      404,  200,  200]),
     Row("sign_parts",          [401,  401,   401,    404,     404,   404,      404,  200,  404]),
     // No part is there.

@@ -21,8 +21,8 @@ pub use page::{Limit, Page, PageQuery};
 pub use precondition::{ETag, IfMatch};
 pub use problem::{FieldError, Problem, ProblemDetails};
 pub use problem_responses::{
-    Conflict, Forbidden, IdempotencyKeyReused, InvalidBody, InvalidRequest, NotFound, PreconditionFailed,
-    PreconditionRequired, TooManyRequests, Unauthenticated, Unavailable,
+    Conflict, Forbidden, IdempotencyKeyReused, InvalidBody, InvalidRequest, NotFound, PayloadTooLarge,
+    PreconditionFailed, PreconditionRequired, TooManyRequests, Unauthenticated, Unavailable,
 };
 pub use request::{Json, Path, Query};
 

@@ -41,7 +41,7 @@ problem_responses! {
     /// 412.
     PreconditionFailed "412" "It was changed since the caller read it.";
     /// 413. Listed by [`InvalidBody`].
-    PayloadTooLarge "413" "The body is larger than any valid one.";
+    PayloadTooLarge "413" "The body, or the file that it announces, is larger than any that is taken.";
     /// 415. Listed by [`InvalidBody`].
     UnsupportedMediaType "415" "The body is not JSON.";
     /// 422.

@@ -8,6 +8,7 @@ use crate::contents;
 use crate::expression::Condition;
 use crate::item::{number, string};
 use crate::library::Library;
+use crate::quota::Change;
 use crate::uploads::upload_key;
 use crate::video::Video;
 use crate::videos::video_key;
@@ -31,7 +32,8 @@ pub enum DeleteVideoError {
 }
 
 impl Library {
-    /// Deletes a video, with the upload that made it and its owner's share in the content, all or nothing. With
+    /// Deletes a video, with the upload that made it and its owner's share in the content, all or nothing; its bytes count
+    /// no longer. With
     /// the last share goes the content: it becomes `removing`, and its digest is free again for who brings the same
     /// bytes anew.
     ///
@@ -80,6 +82,7 @@ impl Library {
                 holder_key(content.content_id, &video.owner_id),
                 Some(Condition::Is("video_id", string(video.id))),
             ),
+            Change::freed(video.size_bytes).of(&video.owner_id, &tables.contents),
         ];
         if content.listings > 1 {
             writes.push(content_write);

@@ -26,6 +26,8 @@ pub(crate) enum Condition {
 pub(crate) enum Assignment {
     Set(&'static str, AttributeValue),
     Add(&'static str, i64),
+    /// Adds to a number, which is 0 where there is none yet.
+    Tally(&'static str, i64),
     Remove(&'static str),
     /// Takes these elements out of a set, as far as they are in it. The attribute goes with the last one.
     Take(&'static str, AttributeValue),
@@ -71,7 +73,7 @@ impl Expression {
 
     /// An update expression.
     pub(crate) fn update(&mut self, assignments: &[Assignment]) -> String {
-        let (mut set, mut remove, mut take) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut set, mut remove, mut take, mut tally) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for assignment in assignments {
             match assignment {
                 Assignment::Set(name, value) => {
@@ -80,6 +82,9 @@ impl Expression {
                 Assignment::Add(name, by) => {
                     let name = self.name(name);
                     set.push(format!("{name} = {name} + {}", self.value(number(*by))));
+                }
+                Assignment::Tally(name, by) => {
+                    tally.push(format!("{} {}", self.name(name), self.value(number(*by))));
                 }
                 Assignment::Remove(name) => remove.push(self.name(name)),
                 Assignment::Take(name, elements) => {
@@ -96,6 +101,9 @@ impl Expression {
         }
         if !take.is_empty() {
             clauses.push(format!("DELETE {}", take.join(", ")));
+        }
+        if !tally.is_empty() {
+            clauses.push(format!("ADD {}", tally.join(", ")));
         }
         clauses.join(" ")
     }

@@ -13,6 +13,7 @@ use crate::item::{from_item, nested, number, string};
 use crate::join::{Joined, Joining};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
+use crate::quota::Change;
 use crate::upload::UploadState;
 use crate::uploads::{self, upload_key};
 use crate::videos::video_item;
@@ -174,9 +175,10 @@ impl Library {
     }
 
     /// `processing → failed` of every upload that has a share in a failed content, each losing its share in the same
-    /// transaction, and then `failed → removing` of the content itself. It can be repeated. Three round trips, and one more for
+    /// transaction and counting no longer, and then `failed → removing` of the content itself. It can be repeated. Three round trips, and one more for
     /// each further holder.
-    pub async fn tell_failed(&self, content_id: ContentId, reason: &str) -> anyhow::Result<()> {
+    pub async fn tell_failed(&self, content: &Content, reason: &str) -> anyhow::Result<()> {
+        let content_id = content.content_id;
         for Holder { owner_id, video_id, .. } in self.contents.holders(content_id).await? {
             let upload = Write::update(
                 &self.tables.uploads,
@@ -186,7 +188,8 @@ impl Library {
             .set("state", uploads::state(UploadState::Failed))
             .set("reason", string(reason));
             let share = Write::delete(&self.tables.contents, holder_key(content_id, &owner_id), None);
-            if let Committed::Refused(_) = commit(&self.client, vec![upload, share.clone()]).await? {
+            let freed = Change::freed(content.size_bytes).of(&owner_id, &self.tables.contents);
+            if let Committed::Refused(_) = commit(&self.client, vec![upload, share.clone(), freed]).await? {
                 // The upload knows already, or is gone.
                 share.send(&self.client).await?;
             }

@@ -9,6 +9,7 @@ use crate::ids::ContentId;
 use crate::item::{from_item, string, to_item};
 use crate::lease::clear_lease;
 use crate::library::Library;
+use crate::quota::Change;
 use crate::timestamp::Timestamp;
 use crate::upload::UploadState;
 use crate::uploads::{self, upload_key};
@@ -112,7 +113,8 @@ impl Library {
             content_key(pointer.content_id),
             Condition::Any(vec![contents::is(ContentState::Processing), contents::is(ContentState::Ready)]),
         );
-        let mut writes = vec![clear_lease(upload), still_held, still_there];
+        let freed = Change::freed(pointer.size_bytes).of(&holder.owner_id, &tables.contents);
+        let mut writes = vec![clear_lease(upload), still_held, still_there, freed];
         writes.extend(joining.along.iter().cloned());
         Ok(match commit(&self.client, writes).await? {
             Committed::Done => Joined::Duplicate,

@@ -34,7 +34,7 @@ impl Library {
     /// The library in these tables.
     pub fn new(client: Client, tables: Tables) -> Self {
         Self {
-            uploads: Uploads::new(client.clone(), &tables.uploads),
+            uploads: Uploads::new(client.clone(), &tables.uploads, &tables.contents),
             contents: Contents::new(client.clone(), &tables.contents),
             videos: Videos::new(client.clone(), &tables.videos),
             client,

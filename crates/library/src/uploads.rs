@@ -1,6 +1,6 @@
 //! The table of uploads, and the transitions that concern one upload alone.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use aws_sdk_dynamodb::Client;
 
 use crate::content::content_key;
@@ -9,14 +9,21 @@ use crate::expression::Condition;
 use crate::ids::{UploadId, UserId};
 use crate::item::{Item, from_item, string, to_item};
 use crate::lease::{Claim, Lease, LeaseToken, clear_lease};
+use crate::quota::{Change, Limits, Usage};
+use crate::timestamp::Timestamp;
 use crate::upload::{Upload, UploadState};
 use crate::write::{Committed, Write, Written, commit};
+
+/// How often an upload is looked at again because its state changed meanwhile.
+const ATTEMPTS: u32 = 4;
 
 /// The uploads of everybody.
 #[derive(Clone, Debug)]
 pub struct Uploads {
-    client: Client,
+    pub(crate) client: Client,
     table: String,
+    /// Where what each owner has is counted.
+    pub(crate) contents_table: String,
 }
 
 /// What became of a new upload's record.
@@ -28,6 +35,8 @@ pub enum Created {
     Exists(Box<Upload>),
     /// The id is an earlier upload's, which is gone but whose content is not.
     Spent,
+    /// It would not fit beside what its owner has.
+    NoRoom(Usage),
 }
 
 /// What became of the removal of an upload's record.
@@ -40,9 +49,9 @@ pub enum Removed {
 }
 
 impl Uploads {
-    /// The uploads in this table.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+    /// The uploads in this table, counted in the table of contents.
+    pub fn new(client: Client, table: impl Into<String>, contents_table: impl Into<String>) -> Self {
+        Self { client, table: table.into(), contents_table: contents_table.into() }
     }
 
     /// The upload, as the last write left it. One round trip.
@@ -83,27 +92,40 @@ impl Uploads {
         Page::from_items(found.items.unwrap_or_default(), limit)
     }
 
-    /// Records a new upload under an id that nobody has had. One round trip.
-    pub async fn create(&self, upload: &Upload) -> anyhow::Result<Created> {
-        match self.put_new(upload)?.send(&self.client).await? {
-            Written::Done(_) => Ok(Created::New),
-            Written::Refused(found) => existing(found),
-        }
+    /// Records a new upload under an id that nobody has had, and counts it for its owner. It presumes that it fits within the
+    /// limits. One round trip.
+    pub async fn create(&self, upload: &Upload, limits: Limits) -> anyhow::Result<Created> {
+        self.create_with(upload, limits, None).await
     }
 
-    /// Records a new upload under an id that follows from an idempotency key. One round trip.
+    /// Records a new upload under an id that follows from an idempotency key. Otherwise as [`Uploads::create`].
     ///
     /// It presumes that neither an upload nor a content has the id. The content matters because it may outlive the
     /// upload that brought it: its original has the key that this upload would write to.
-    pub async fn create_once(&self, upload: &Upload, contents_table: &str) -> anyhow::Result<Created> {
-        let no_content =
-            Write::check(contents_table, content_key(upload.id.as_content()), Condition::Absent("pk"));
-        match commit(&self.client, vec![self.put_new(upload)?, no_content]).await? {
-            Committed::Done => Ok(Created::New),
-            Committed::Refused(refusals) => match refusals.at(0) {
-                Some(found) => existing(found.cloned()),
-                None => Ok(Created::Spent),
-            },
+    pub async fn create_once(&self, upload: &Upload, limits: Limits) -> anyhow::Result<Created> {
+        let key = content_key(upload.id.as_content());
+        let no_content = Write::check(&self.contents_table, key, Condition::Absent("pk"));
+        self.create_with(upload, limits, Some(no_content)).await
+    }
+
+    async fn create_with(
+        &self,
+        upload: &Upload,
+        limits: Limits,
+        presumed: Option<Write>,
+    ) -> anyhow::Result<Created> {
+        let counted = Change::begun(upload).within(limits, &upload.owner_id, &self.contents_table);
+        let mut writes = vec![self.put_new(upload)?, counted];
+        writes.extend(presumed);
+        let Committed::Refused(refusals) = commit(&self.client, writes).await? else {
+            return Ok(Created::New);
+        };
+        match (refusals.at(0), refusals.at(1)) {
+            (Some(found), _) => existing(found.cloned()),
+            (None, Some(found)) => {
+                Ok(Created::NoRoom(found.cloned().map_or(Ok(Usage::default()), from_item)?))
+            }
+            (None, None) => Ok(Created::Spent),
         }
     }
 
@@ -111,50 +133,89 @@ impl Uploads {
         Ok(Write::put(&self.table, to_item(upload)?, Condition::Absent("id")))
     }
 
-    /// `waiting → uploaded`, when S3 has the object. One round trip. Answers the upload as it is then; none if there is none.
+    /// `waiting → uploaded`, when S3 has the object; it no longer counts as waiting. One round trip. Answers the upload as it is
+    /// then; none if there is none.
     ///
     /// An upload past `waiting` stays as it is: it was completed before, or S3's event was faster.
-    pub async fn mark_uploaded(&self, id: UploadId) -> anyhow::Result<Option<Upload>> {
-        let write = Write::update(&self.table, upload_key(id), is(UploadState::Waiting))
+    pub async fn mark_uploaded(&self, upload: &Upload) -> anyhow::Result<Option<Upload>> {
+        let write = Write::update(&self.table, upload_key(upload.id), is(UploadState::Waiting))
             .set("state", state(UploadState::Uploaded));
-        let (Written::Done(found) | Written::Refused(found)) = write.send(&self.client).await?;
-        found.map(from_item).transpose()
+        match commit(&self.client, vec![write, self.counted(upload, Change::ARRIVED)]).await? {
+            Committed::Done => Ok(Some(Upload { state: UploadState::Uploaded, ..upload.clone() })),
+            Committed::Refused(refusals) => refusals.at(0).flatten().cloned().map(from_item).transpose(),
+        }
     }
 
-    /// `waiting | uploaded → checking`, under a lease. One round trip.
+    fn counted(&self, upload: &Upload, change: Change) -> Write {
+        change.of(&upload.owner_id, &self.contents_table)
+    }
+
+    /// `waiting | uploaded → checking`, under a lease. One round trip, and two if S3's event was faster than the completion: then it
+    /// stops counting as waiting here.
     ///
     /// An upload that is being checked can be claimed once the lease on it has run out.
     pub async fn claim(&self, id: UploadId, lease: &Lease) -> anyhow::Result<Claim<Upload>> {
-        let claimable = Condition::Any(vec![
-            is(UploadState::Waiting),
-            is(UploadState::Uploaded),
-            Condition::All(vec![is(UploadState::Checking), lease.is_free()]),
-        ]);
-        let write = Write::update(&self.table, upload_key(id), claimable);
-        let write = lease.set_on(write).set("state", state(UploadState::Checking));
-        match write.send(&self.client).await? {
-            Written::Done(item) => Ok(Claim::Claimed(from_item(item.unwrap_or_default())?)),
-            Written::Refused(None) => Ok(Claim::Absent),
-            Written::Refused(Some(item)) => {
-                let found: Upload = from_item(item)?;
-                Ok(if found.state == UploadState::Checking { Claim::Busy(found) } else { Claim::Past(found) })
+        let checking = |presumed| {
+            let write = Write::update(&self.table, upload_key(id), presumed);
+            lease.set_on(write).set("state", state(UploadState::Checking))
+        };
+        for _ in 0..ATTEMPTS {
+            let claimable = Condition::Any(vec![
+                is(UploadState::Uploaded),
+                Condition::All(vec![is(UploadState::Checking), lease.is_free()]),
+            ]);
+            let found: Upload = match checking(claimable).send(&self.client).await? {
+                Written::Done(item) => return Ok(Claim::Claimed(from_item(item.unwrap_or_default())?)),
+                Written::Refused(None) => return Ok(Claim::Absent),
+                Written::Refused(Some(item)) => from_item(item)?,
+            };
+            match found.state {
+                UploadState::Waiting => {}
+                UploadState::Checking => return Ok(Claim::Busy(found)),
+                _ => return Ok(Claim::Past(found)),
             }
+            let writes = vec![checking(is(UploadState::Waiting)), self.counted(&found, Change::ARRIVED)];
+            if let Committed::Done = commit(&self.client, writes).await? {
+                return Ok(Claim::Claimed(Upload {
+                    state: UploadState::Checking,
+                    lease_message_id: Some(lease.message_id.clone()),
+                    ..found
+                }));
+            }
+        }
+        Err(anyhow!("the upload {id} did not keep still"))
+    }
+
+    /// `checking → failed`, by the holder of the lease, with a sentence for the owner, for whom it counts no longer. One round
+    /// trip. Answers whether the upload is refused now; false if the lease was lost or the upload is gone.
+    pub async fn refuse(&self, upload: &Upload, token: LeaseToken, reason: &str) -> anyhow::Result<bool> {
+        let condition = Condition::All(vec![is(UploadState::Checking), token.is_held()]);
+        let write = Write::update(&self.table, upload_key(upload.id), condition)
+            .set("state", state(UploadState::Failed))
+            .set("reason", string(reason));
+        match commit(&self.client, vec![write, self.counted(upload, Change::freed(upload.size_bytes))]).await? {
+            Committed::Done => Ok(true),
+            // The token stays: it tells a repeat of this write, whose answer was lost, from a lost lease.
+            Committed::Refused(refusals) => match refusals.at(0).flatten().cloned() {
+                None => Ok(false),
+                Some(item) => Ok(from_item::<Upload>(item)?.state == UploadState::Failed),
+            },
         }
     }
 
-    /// `checking → failed`, by the holder of the lease, with a sentence for the owner. One round trip. Answers whether
-    /// the upload is refused now; false if the lease was lost or the upload is gone.
-    pub async fn refuse(&self, id: UploadId, token: LeaseToken, reason: &str) -> anyhow::Result<bool> {
-        let condition = Condition::All(vec![is(UploadState::Checking), token.is_held()]);
-        let write = Write::update(&self.table, upload_key(id), condition)
+    /// `waiting → failed` of an upload whose time is over, with a sentence for its owner, for whom it counts no longer. Answers
+    /// false if it still has time or waits no more. One round trip.
+    ///
+    /// Whoever calls it makes sure that S3 has no object of it: then all parts came in time, and an event was lost.
+    pub async fn expire(&self, upload: &Upload, reason: &str) -> anyhow::Result<bool> {
+        if Timestamp::now() < upload.expires_at {
+            return Ok(false);
+        }
+        let write = Write::update(&self.table, upload_key(upload.id), is(UploadState::Waiting))
             .set("state", state(UploadState::Failed))
             .set("reason", string(reason));
-        // The token stays: it tells a repeat of this write, whose answer was lost, from a lost lease.
-        match write.send(&self.client).await? {
-            Written::Done(_) => Ok(true),
-            Written::Refused(None) => Ok(false),
-            Written::Refused(Some(item)) => Ok(from_item::<Upload>(item)?.state == UploadState::Failed),
-        }
+        let writes = vec![write, self.counted(upload, Change::given_up(upload))];
+        Ok(matches!(commit(&self.client, writes).await?, Committed::Done))
     }
 
     /// Gives up the lease on an upload that is being checked, so that a retry needn't wait. One round trip. Nothing
@@ -166,17 +227,25 @@ impl Uploads {
         Ok(())
     }
 
-    /// Removes the record of an upload that waits, failed or is a duplicate. One round trip.
+    /// Removes the record of an upload that waits, failed or is a duplicate. One that waits counts no longer. One round trip, and two
+    /// for one that waits.
     pub async fn remove(&self, id: UploadId) -> anyhow::Result<Removed> {
-        let removable = Condition::Any(vec![
-            is(UploadState::Waiting),
-            is(UploadState::Failed),
-            is(UploadState::Duplicate),
-        ]);
-        match Write::delete(&self.table, upload_key(id), Some(removable)).send(&self.client).await? {
-            Written::Done(_) | Written::Refused(None) => Ok(Removed::Gone),
-            Written::Refused(Some(item)) => Ok(Removed::Kept(Box::new(from_item(item)?))),
+        let delete = |presumed| Write::delete(&self.table, upload_key(id), Some(presumed));
+        for _ in 0..ATTEMPTS {
+            let is_over = Condition::Any(vec![is(UploadState::Failed), is(UploadState::Duplicate)]);
+            let found: Upload = match delete(is_over).send(&self.client).await? {
+                Written::Done(_) | Written::Refused(None) => return Ok(Removed::Gone),
+                Written::Refused(Some(item)) => from_item(item)?,
+            };
+            if found.state != UploadState::Waiting {
+                return Ok(Removed::Kept(Box::new(found)));
+            }
+            let writes = vec![delete(is(UploadState::Waiting)), self.counted(&found, Change::given_up(&found))];
+            if let Committed::Done = commit(&self.client, writes).await? {
+                return Ok(Removed::Gone);
+            }
         }
+        Err(anyhow!("the upload {id} did not keep still"))
     }
 }
 

@@ -79,6 +79,11 @@ impl Write {
         Self { table: table.to_owned(), key, change: Change::Update(Vec::new()), condition: Some(condition) }
     }
 
+    /// Changes numbers of an item, which is made if it isn't there, by the calls of `tally` that follow.
+    pub(crate) fn count(table: &str, key: Item, condition: Option<Condition>) -> Self {
+        Self { table: table.to_owned(), key, change: Change::Update(Vec::new()), condition }
+    }
+
     /// Deletes an item; without a condition, whether it is there or not.
     pub(crate) fn delete(table: &str, key: Item, condition: Option<Condition>) -> Self {
         Self { table: table.to_owned(), key, change: Change::Delete, condition }
@@ -105,6 +110,11 @@ impl Write {
     /// Adds to a number that exists.
     pub(crate) fn add(self, name: &'static str, by: i64) -> Self {
         self.assign(Assignment::Add(name, by))
+    }
+
+    /// Adds to a number, which is 0 where there is none yet.
+    pub(crate) fn tally(self, name: &'static str, by: i64) -> Self {
+        self.assign(Assignment::Tally(name, by))
     }
 
     /// Removes an attribute.

@@ -116,13 +116,16 @@ async fn remove(context: &Context, removal: &Removal) -> anyhow::Result<Left> {
     users.close(user_id).await?;
     sign_ins.forget(user_id).await?;
     viewers.forget(user_id).await?;
-    if !remove_uploads(library, &UserId::new(user_id.clone())).await? {
+    let owner = UserId::new(user_id.clone());
+    if !remove_uploads(library, &owner).await? {
         return Ok(Left::Uploads);
     }
     users.delete(user_id).await?;
     if !removal.is_past_all_tokens() {
         return Ok(Left::Tokens);
     }
+    // Only now, because a token that was alive could begin another upload.
+    library.uploads.forget_usage(&owner).await?;
     removals.done(user_id).await?;
     Ok(Left::Nothing)
 }

@@ -126,7 +126,7 @@ async fn check(
 ) -> anyhow::Result<()> {
     let uploads = &context.library.uploads;
     if let Some(reason) = reason_to_refuse(context, upload, &object).await? {
-        if !uploads.refuse(upload.id, lease.token, &reason).await? {
+        if !uploads.refuse(upload, lease.token, &reason).await? {
             bail!("the lease was lost");
         }
         tracing::info!(upload_id = %upload.id, reason, "refused");

@@ -216,8 +216,9 @@ async fn look(context: &Context, content_id: ContentId) -> anyhow::Result<Option
             return Ok(None);
         }
         Some((ContentState::Failed, _)) => {
-            let reason = content.and_then(|content| content.reason).context("it failed without a reason")?;
-            context.library.tell_failed(content_id, &reason).await?;
+            let content = content.context("it was there")?;
+            let reason = content.reason.as_deref().context("it failed without a reason")?;
+            context.library.tell_failed(&content, reason).await?;
             tidy(context, content_id).await?;
             return Ok(None);
         }

@@ -192,7 +192,7 @@ async fn make_sure(context: &Context, content: &Content) -> anyhow::Result<()> {
         ContentState::Ready => context.library.publish(content).await,
         ContentState::Failed => {
             let reason = content.reason.as_deref().context("it failed without a reason")?;
-            context.library.tell_failed(content.content_id, reason).await
+            context.library.tell_failed(content, reason).await
         }
         // Somebody may have written outputs after those that were there had been removed.
         ContentState::Removing => delete_outputs(&context.buckets, content.content_id).await,
@@ -347,6 +347,6 @@ async fn refuse(
     if !library.fail(content, lease.token, &reason).await? {
         bail!("the lease was lost");
     }
-    library.tell_failed(content_id, &reason).await?;
+    library.tell_failed(content, &reason).await?;
     Ok(Ending::Done)
 }

@@ -1,21 +1,23 @@
 use axum::extract::State;
-use http_api::{Caller, Conflict, Json, NotFound, Path, Problem, Unauthenticated};
+use http_api::{Caller, Conflict, Forbidden, Json, NotFound, PayloadTooLarge, Path, Problem, Unauthenticated};
 use library::{Upload, UploadId, UploadState};
 
 use crate::Context;
 use crate::missing_parts::problem_with;
 use crate::multipart::Completion;
-use crate::owned::{ensure_waiting, own_upload};
+use crate::owned::{ensure_waiting, own_upload, owner_id};
 use crate::view::UploadView;
 
 /// Has S3 put the parts together, once all of them are there. It can be repeated.
+///
+/// Limits that were lowered since it began are `quota-exceeded`, with the caller's `quota`; the parts stay.
 #[utoipa::path(
     post, path = "/uploads/{id}/complete", operation_id = "complete_upload", tag = "uploads",
     security(("bearer" = [])),
     params(("id" = UploadId, Path, description = "The upload.")),
     responses(
         (status = 200, description = "The upload, which is complete.", body = UploadView),
-        Unauthenticated, NotFound, Conflict,
+        Unauthenticated, Forbidden, NotFound, Conflict, PayloadTooLarge,
     )
 )]
 pub(crate) async fn complete_upload(
@@ -26,11 +28,21 @@ pub(crate) async fn complete_upload(
     let mut upload = own_upload(&context, &caller, id).await?;
     if upload.state == UploadState::Waiting {
         ensure_waiting(&upload)?;
+        ensure_allowed(&context, &caller, &upload).await?;
         put_together(&context, &upload).await?;
-        upload = context.uploads.mark_uploaded(id).await?.ok_or_else(Problem::not_found)?;
+        upload = context.uploads.mark_uploaded(&upload).await?.ok_or_else(Problem::not_found)?;
         tracing::info!(upload_id = %id, size_bytes = upload.size_bytes, "completed");
     }
     Ok(Json(UploadView::new(upload)?))
+}
+
+/// Since it began, the caller may have lost their role, or the operator lowered a limit.
+async fn ensure_allowed(context: &Context, caller: &Caller, upload: &Upload) -> Result<(), Problem> {
+    if !caller.may_publish() {
+        return Err(Problem::forbidden("Only publishers may do this."));
+    }
+    let usage = context.uploads.usage(&owner_id(caller)).await?;
+    context.limits()?.of(caller).ensure_within(upload.size_bytes, usage)
 }
 
 /// The checks are ours: S3 would join whatever parts it is told to.

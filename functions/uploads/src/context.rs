@@ -7,6 +7,7 @@ use aws_sdk_s3::Client as S3;
 use cold_start::{quick_calls, required_env};
 use library::{Contents, Uploads};
 
+use crate::limits::LimitsByRole;
 use crate::multipart::Multipart;
 
 /// What the functions are told by their environment.
@@ -14,21 +15,12 @@ use crate::multipart::Multipart;
 pub struct Environment {
     /// The table of uploads.
     pub uploads_table: String,
+    /// The table of contents, where what each owner has is counted.
+    pub contents_table: String,
     /// The bucket that uploads arrive in. None for a function that has nothing to do with S3.
     pub upload_bucket: Option<String>,
-    /// The table of contents, for the function that tells how far an encoding is.
-    pub contents_table: Option<String>,
-    /// What only the function needs that creates uploads.
-    pub creation: Option<Creation>,
-}
-
-/// What the creation of an upload depends on.
-#[derive(Clone, Debug)]
-pub struct Creation {
-    /// The table of contents, which tells whether an id is still in use.
-    pub contents_table: String,
-    /// The largest file that is taken.
-    pub max_size_bytes: u64,
+    /// How much may be uploaded, for the functions that compare with it.
+    pub limits: Option<LimitsByRole>,
 }
 
 impl Environment {
@@ -37,20 +29,14 @@ impl Environment {
     /// # Errors
     /// Names the variable that is missing or is no number.
     pub fn from_env(handler: &str) -> anyhow::Result<Self> {
-        let upload_bucket =
-            if handler == "list_uploads" { None } else { Some(required_env("UPLOAD_BUCKET")?) };
-        let creation = if handler == "create_upload" { Some(Creation::from_env()?) } else { None };
-        let contents_table =
-            if handler == "get_upload" { Some(required_env("CONTENTS_TABLE")?) } else { None };
-        Ok(Self { uploads_table: required_env("UPLOADS_TABLE")?, upload_bucket, contents_table, creation })
-    }
-}
-
-impl Creation {
-    fn from_env() -> anyhow::Result<Self> {
-        let max_size_bytes = required_env("MAX_UPLOAD_SIZE_BYTES")?;
-        let max_size_bytes = max_size_bytes.parse().context("MAX_UPLOAD_SIZE_BYTES is no number of bytes")?;
-        Ok(Self { contents_table: required_env("CONTENTS_TABLE")?, max_size_bytes })
+        let has_bucket = !matches!(handler, "list_uploads" | "get_quota");
+        let has_limits = matches!(handler, "create_upload" | "complete_upload" | "get_quota");
+        Ok(Self {
+            uploads_table: required_env("UPLOADS_TABLE")?,
+            contents_table: required_env("CONTENTS_TABLE")?,
+            upload_bucket: has_bucket.then(|| required_env("UPLOAD_BUCKET")).transpose()?,
+            limits: has_limits.then(LimitsByRole::from_env).transpose()?,
+        })
     }
 }
 
@@ -58,9 +44,9 @@ impl Creation {
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) uploads: Uploads,
+    pub(crate) contents: Contents,
     multipart: Option<Multipart>,
-    contents: Option<Contents>,
-    creation: Option<Creation>,
+    limits: Option<LimitsByRole>,
 }
 
 impl Context {
@@ -73,10 +59,10 @@ impl Context {
             .map(|bucket| Multipart::new(S3::from_conf(s3_config(sdk)), bucket, credentials));
         let dynamodb = DynamoDb::from_conf(dynamodb);
         Self {
-            contents: environment.contents_table.map(|table| Contents::new(dynamodb.clone(), table)),
-            uploads: Uploads::new(dynamodb, environment.uploads_table),
+            contents: Contents::new(dynamodb.clone(), &environment.contents_table),
+            uploads: Uploads::new(dynamodb, environment.uploads_table, environment.contents_table),
             multipart,
-            creation: environment.creation,
+            limits: environment.limits,
         }
     }
 
@@ -88,14 +74,8 @@ impl Context {
 
     /// # Errors
     /// As for [`Context::multipart`].
-    pub(crate) fn contents(&self) -> anyhow::Result<&Contents> {
-        self.contents.as_ref().context("this function was given no table of contents")
-    }
-
-    /// # Errors
-    /// As for [`Context::multipart`].
-    pub(crate) fn creation(&self) -> anyhow::Result<&Creation> {
-        self.creation.as_ref().context("this function was not set up to create uploads")
+    pub(crate) fn limits(&self) -> anyhow::Result<&LimitsByRole> {
+        self.limits.as_ref().context("this function was not told how much may be uploaded")
     }
 }
 

@@ -1,3 +1,4 @@
+use anyhow::Context as _;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
@@ -9,13 +10,15 @@ use library::{Created, Upload, UploadId};
 
 use crate::Context;
 use crate::idempotency_key::IdempotencyKey;
+use crate::limits::RoleLimits;
 use crate::new_upload::NewUpload;
 use crate::owned::owner_id;
 use crate::view::UploadView;
 
 /// Begins an upload: plans its parts and picks its place.
 ///
-/// A repeat under the same `Idempotency-Key` answers the upload that the first request began.
+/// A repeat under the same `Idempotency-Key` answers the upload that the first request began. What doesn't fit beside the caller's other
+/// files is refused as `quota-exceeded`, and one more than may wait at once as `too-many-uploads`, both with their `quota`.
 #[utoipa::path(
     post, path = "/uploads", operation_id = "create_upload", tag = "uploads",
     security(("bearer" = [])),
@@ -47,11 +50,11 @@ pub(crate) async fn create_upload(
 }
 
 async fn create(context: &Context, caller: &Caller, request: NewUpload) -> Result<Upload, Problem> {
-    let max_size_bytes = context.creation()?.max_size_bytes;
-    let mut upload = request.into_record(UploadId::new(), owner_id(caller), max_size_bytes)?;
+    let limits = context.limits()?.of(caller);
+    let mut upload = request.into_record(UploadId::new(), owner_id(caller), limits)?;
     begin(context, &mut upload).await?;
-    context.uploads.create(&upload).await?;
-    Ok(upload)
+    let outcome = context.uploads.create(&upload, limits.total).await?;
+    answer(context, limits, upload, outcome).await
 }
 
 /// The first request under a key creates the upload, and every other one finds it. Of two at the same time, each begins a
@@ -62,28 +65,41 @@ async fn create_once(
     key: &str,
     request: NewUpload,
 ) -> Result<Upload, Problem> {
-    let creation = context.creation()?;
+    let limits = context.limits()?.of(caller);
     let owner_id = owner_id(caller);
     let id = UploadId::from_idempotency_key(&owner_id, key);
     let fingerprint = request.fingerprint()?;
     if let Some(earlier) = context.uploads.get(id).await? {
         return same_request(earlier, &fingerprint);
     }
-    let mut upload = request.into_record(id, owner_id, creation.max_size_bytes)?;
-    upload.request_fingerprint = Some(fingerprint.clone());
+    let mut upload = request.into_record(id, owner_id, limits)?;
+    upload.request_fingerprint = Some(fingerprint);
     begin(context, &mut upload).await?;
-    let outcome = context.uploads.create_once(&upload, &creation.contents_table).await?;
+    let outcome = context.uploads.create_once(&upload, limits.total).await?;
+    answer(context, limits, upload, outcome).await
+}
+
+async fn answer(
+    context: &Context,
+    limits: RoleLimits,
+    upload: Upload,
+    outcome: Created,
+) -> Result<Upload, Problem> {
     if outcome != Created::New {
-        context.multipart()?.abort(id, &upload.s3_upload_id).await?;
+        context.multipart()?.abort(upload.id, &upload.s3_upload_id).await?;
     }
     match outcome {
         Created::New => Ok(upload),
-        Created::Exists(earlier) => same_request(*earlier, &fingerprint),
+        Created::Exists(earlier) => {
+            let fingerprint = upload.request_fingerprint.context("an id is taken that is made anew")?;
+            same_request(*earlier, &fingerprint)
+        }
         Created::Spent => Err(Problem::conflict(
             "upload-deleted",
             "The upload was deleted",
             "The upload that was begun under this Idempotency-Key has been deleted. Send another key.",
         )),
+        Created::NoRoom(usage) => Err(limits.no_room(upload.size_bytes, usage)),
     }
 }
 

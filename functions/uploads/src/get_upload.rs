@@ -40,7 +40,7 @@ async fn encoding(context: &Context, upload: &Upload) -> anyhow::Result<Option<E
     let (UploadState::Processing, Some(content_id)) = (upload.state, upload.content_id) else {
         return Ok(None);
     };
-    let counted = context.contents()?.pieces_left(content_id, TaskName::Encode).await?;
+    let counted = context.contents.pieces_left(content_id, TaskName::Encode).await?;
     Ok(counted.map(|(pieces, pieces_left)| EncodingView { pieces, pieces_left }))
 }
 

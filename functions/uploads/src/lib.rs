@@ -7,8 +7,10 @@ mod abort_upload;
 mod complete_upload;
 mod context;
 mod create_upload;
+mod get_quota;
 mod get_upload;
 mod idempotency_key;
+mod limits;
 mod list_uploads;
 mod missing_parts;
 mod multipart;
@@ -17,7 +19,8 @@ mod owned;
 mod sign_parts;
 mod view;
 
-pub use context::{Context, Creation, Environment};
+pub use context::{Context, Environment};
+pub use limits::{LimitsByRole, RoleLimits};
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -27,6 +30,7 @@ use utoipa::OpenApi;
 pub fn router() -> Router<Context> {
     Router::new()
         .route("/uploads", post(create_upload::create_upload).get(list_uploads::list_uploads))
+        .route("/quota", get(get_quota::get_quota))
         .route("/uploads/{id}", get(get_upload::get_upload).delete(abort_upload::abort_upload))
         .route("/uploads/{id}/parts", post(sign_parts::sign_parts))
         .route("/uploads/{id}/complete", post(complete_upload::complete_upload))
@@ -37,6 +41,7 @@ pub fn router() -> Router<Context> {
 #[openapi(paths(
     create_upload::create_upload,
     list_uploads::list_uploads,
+    get_quota::get_quota,
     get_upload::get_upload,
     abort_upload::abort_upload,
     sign_parts::sign_parts,

@@ -13,6 +13,8 @@ use library::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::limits::RoleLimits;
+
 /// How long an upload may take. The bucket's lifecycle rule, which throws parts away, is no shorter.
 const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -62,7 +64,7 @@ impl NewUpload {
         self,
         id: UploadId,
         owner_id: UserId,
-        max_size_bytes: u64,
+        limits: RoleLimits,
     ) -> Result<Upload, Problem> {
         let name = one_line("name", &self.name, 300)?;
         let file_name = one_line("file_name", &self.file_name, 255)?;
@@ -70,7 +72,7 @@ impl NewUpload {
         if description.as_ref().is_some_and(|text| text.chars().count() > 5000) {
             return Err(Problem::invalid_field("description", "must have at most 5000 characters"));
         }
-        let plan = plan(self.size_bytes, max_size_bytes)?;
+        let plan = plan(self.size_bytes, limits)?;
         let digest = self.digest.map(|text| announced_digest(&text, plan)).transpose()?;
         let created_at = Timestamp::now();
         Ok(Upload {
@@ -109,11 +111,10 @@ fn one_line(field: &str, text: &str, max_chars: usize) -> Result<String, Problem
     Ok(text.to_owned())
 }
 
-fn plan(size_bytes: u64, max_size_bytes: u64) -> Result<PartPlan, Problem> {
-    let max_size_bytes = max_size_bytes.min(MAX_SIZE_BYTES);
-    if size_bytes > max_size_bytes {
-        let detail = format!("A file may have at most {max_size_bytes} bytes; this one has {size_bytes}.");
-        return Err(Problem::payload_too_large(detail));
+fn plan(size_bytes: u64, limits: RoleLimits) -> Result<PartPlan, Problem> {
+    let limits = RoleLimits { file_bytes: limits.file_bytes.min(MAX_SIZE_BYTES), ..limits };
+    if size_bytes > limits.file_bytes {
+        return Err(Problem::payload_too_large(limits.too_large(size_bytes)));
     }
     PartPlan::for_size(size_bytes).map_err(|_| Problem::invalid_field("size_bytes", "must be at least 1"))
 }
@@ -145,13 +146,17 @@ fn stored_type(announced: Option<&str>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use library::Limits;
     use serde_json::json;
+
+    const LIMITS: RoleLimits =
+        RoleLimits { file_bytes: 1_000_000_000, total: Limits { bytes: 1_000_000_000, uploads: 1 } };
 
     fn record(change: serde_json::Value) -> Result<Upload, Problem> {
         let mut request = json!({"name": "A film", "file_name": "film.mp4", "size_bytes": 20_971_520});
         request.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
         let request: NewUpload = serde_json::from_value(request).expect("it is a request");
-        request.into_record(UploadId::new(), UserId::new("ann"), 1_000_000_000)
+        request.into_record(UploadId::new(), UserId::new("ann"), LIMITS)
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The removal of an account under bad luck: killed at each of its AWS calls and woken again. Whatever happens, all that was the
 //! account's own goes, and what somebody else has published as well stays.
 
+use std::collections::HashMap;
+
 use accounts::remove_accounts::{self, Environment};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -112,6 +114,11 @@ async fn removal(
     let content = library.contents.get(video.content_id).await?.context("the content is gone")?;
     ensure!(content.listings == 1, "{} listings are left of one", content.listings);
     library.delete_video(&video, None).await?;
+    sandbox.check_usage().await?;
+    let found = sandbox.dynamodb.scan().table_name(&sandbox.tables.contents).consistent_read(true).send().await?;
+    let own = AttributeValue::S(format!("owner#{owner}"));
+    let is_own = |item: &HashMap<String, AttributeValue>| item.get("pk") == Some(&own);
+    ensure!(!found.items().iter().any(is_own), "the count of what they had is left");
     ensure!(sandbox.counts().await?[1..] == [0, 0], "records are left");
     Ok(())
 }

@@ -3,21 +3,21 @@
 
 pub mod encoding;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
-use aws_sdk_dynamodb::types::{BillingMode, GlobalSecondaryIndex};
+use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex};
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use aws_sdk_sqs::Client as Sqs;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ingest::{claim_object, package_video, remove_content};
 use library::{
-    Checksum, DeleteVideoError, Library, PartPlan, Promise, Tables, Timestamp, Upload, UploadId, UploadState,
+    Checksum, DeleteVideoError, Library, Limits, PartPlan, Promise, Tables, Timestamp, Upload, UploadId, UploadState,
     UserId, VideoId,
 };
 use media::ShareSizes;
@@ -129,7 +129,8 @@ impl Sandbox {
             duplicate_of: None,
             lease_message_id: None,
         };
-        self.library(&self.root).uploads.create(&upload).await?;
+        let limits = Limits { bytes: 1 << 40, uploads: 100 };
+        self.library(&self.root).uploads.create(&upload, limits).await?;
         let mut parts = Vec::new();
         let part_size = usize::try_from(PartPlan::for_size(size_bytes)?.part_size_bytes())?;
         for (bytes, number) in film.bytes.chunks(part_size).zip(1..) {
@@ -255,6 +256,7 @@ impl Sandbox {
         // Content, digest and the holders; uploads; videos.
         let expected = [owners + 2, owners, owners].map(|count| count as i32);
         ensure!(self.counts().await? == expected, "records: {:?}", self.counts().await?);
+        self.check_usage().await?;
 
         let originals = self.keys(&self.upload_bucket).await?;
         ensure!(originals == [contents[0].original_key()], "originals: {originals:?}");
@@ -317,6 +319,7 @@ impl Sandbox {
 
     pub(super) async fn check_empty(&self) -> Result<()> {
         ensure!(self.counts().await? == [0, 0, 0], "records are left: {:?}", self.counts().await?);
+        self.check_usage().await?;
         for bucket in [&self.upload_bucket, &self.media_bucket] {
             let keys = self.keys(bucket).await?;
             ensure!(keys.is_empty(), "objects are left: {keys:?}");
@@ -324,11 +327,48 @@ impl Sandbox {
         Ok(())
     }
 
+    /// What each owner has is counted as their uploads say, to the byte. What nobody has any more counts as nothing.
+    pub(super) async fn check_usage(&self) -> Result<()> {
+        let scan = async |table: &str| {
+            let found = self.dynamodb.scan().table_name(table).consistent_read(true).send().await?;
+            anyhow::Ok(found.items.unwrap_or_default())
+        };
+        let text = |item: &HashMap<String, AttributeValue>, name: &str| match item.get(name) {
+            Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let mut right = BTreeMap::<String, (i64, i64)>::new();
+        for upload in scan(&self.tables.uploads).await? {
+            let usage = right.entry(format!("owner#{}", text(&upload, "owner_id"))).or_default();
+            match &*text(&upload, "state") {
+                "failed" | "duplicate" => continue,
+                "waiting" => usage.1 += 1,
+                _ => {}
+            }
+            usage.0 += text(&upload, "size_bytes").parse::<i64>()?;
+        }
+        let mut counted = BTreeMap::new();
+        for item in scan(&self.tables.contents).await?.iter().filter(|item| text(item, "sk") == "quota") {
+            counted.insert(text(item, "pk"), (text(item, "bytes").parse()?, text(item, "uploads").parse()?));
+        }
+        for usages in [&mut right, &mut counted] {
+            usages.retain(|_, usage| *usage != (0, 0));
+        }
+        ensure!(counted == right, "owners have {right:?}, but {counted:?} is counted");
+        Ok(())
+    }
+
+    /// How many records there are in each table, without the counts of what owners have.
     pub(super) async fn counts(&self) -> Result<[i32; 3]> {
         let mut counts = [0; 3];
         let Tables { uploads, contents, videos } = &self.tables;
         for (count, table) in counts.iter_mut().zip([contents, uploads, videos]) {
-            *count = self.dynamodb.scan().table_name(table).consistent_read(true).send().await?.count;
+            let scan = self.dynamodb.scan().table_name(table).consistent_read(true);
+            let items = scan.send().await?.items.unwrap_or_default();
+            let is_usage = |item: &HashMap<String, AttributeValue>| {
+                item.get("sk").is_some_and(|sk| sk == &AttributeValue::S("quota".to_owned()))
+            };
+            *count = i32::try_from(items.iter().filter(|item| !is_usage(item)).count())?;
         }
         Ok(counts)
     }

@@ -78,7 +78,7 @@ impl World {
             "no object is left behind"
         );
 
-        let deletions = self.scenario.rounds.iter().flatten().any(|run| run.job == Job::Delete);
+        let deletions = self.scenario.rounds.iter().flatten().any(|run| matches!(run.job, Job::Delete | Job::Abort));
         if !deletions {
             let good =
                 self.scenario.uploads.iter().filter(|given| self.scenario.bad_bytes != Some(given.bytes));

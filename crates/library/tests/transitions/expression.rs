@@ -83,6 +83,7 @@ pub fn assign(update: &str, item: &mut Item, write: &Value) {
     let name = |placeholder: &str| {
         write["ExpressionAttributeNames"][placeholder].as_str().expect("the name is given").to_owned()
     };
+    let (update, tally) = update.split_once("ADD").unwrap_or((update, ""));
     let (update, take) = update.split_once("DELETE").unwrap_or((update, ""));
     let (set, remove) = update.split_once("REMOVE").unwrap_or((update, ""));
     let clauses = set.trim().strip_prefix("SET").unwrap_or("");
@@ -100,6 +101,12 @@ pub fn assign(update: &str, item: &mut Item, write: &Value) {
     }
     for placeholder in remove.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         item.remove(&name(placeholder));
+    }
+    for clause in tally.split(',').map(str::trim).filter(|clause| !clause.is_empty()) {
+        let (target, added) = clause.split_once(' ').expect("a number and what is added");
+        let before = item.get(&name(target)).map_or(0, number);
+        let added = number(&write["ExpressionAttributeValues"][added]);
+        item.insert(name(target), json!({ "N": (before + added).to_string() }));
     }
     for clause in take.split(',').map(str::trim).filter(|clause| !clause.is_empty()) {
         let (target, taken) = clause.split_once(' ').expect("a set and elements");

@@ -4,6 +4,7 @@
 mod check;
 mod expression;
 mod memory_dynamodb;
+mod quota;
 mod scenario;
 mod tasks;
 mod world;

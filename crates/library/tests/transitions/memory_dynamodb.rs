@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use library::{Upload, UploadState, Usage};
 use serde_json::{Map, Value, json};
 
 use crate::expression::{assign, holds};
@@ -182,6 +183,7 @@ impl Database {
             ),
             None => {
                 let after = self.apply(&write);
+                self.check_usage();
                 ok(after.map_or(json!({}), |item| json!({ "Attributes": item })))
             }
         }
@@ -215,6 +217,7 @@ impl Database {
         for write in writes_list {
             self.apply(write);
         }
+        self.check_usage();
         self.committed.insert(token, writes.clone());
         ok(json!({}))
     }
@@ -260,6 +263,29 @@ impl Database {
             self.upload_states.push((id, state(&before), state(&after).expect("it has one")));
         }
         after
+    }
+
+    /// That what each owner has is counted right, at every moment.
+    fn check_usage(&self) {
+        let mut expected: BTreeMap<String, Usage> = BTreeMap::new();
+        for upload in self.records::<Upload>("uploads", |_| true) {
+            let usage = expected.entry(format!("owner#{}|quota", upload.owner_id)).or_default();
+            match upload.state {
+                UploadState::Failed | UploadState::Duplicate => continue,
+                UploadState::Waiting => usage.uploads += 1,
+                _ => {}
+            }
+            usage.bytes += i64::try_from(upload.size_bytes).expect("it is small");
+        }
+        let counts = self.tables.get("contents").into_iter().flatten();
+        let mut counted: BTreeMap<String, Usage> = counts
+            .filter(|(key, _)| key.ends_with("|quota"))
+            .map(|(key, item)| (key.clone(), serde_json::from_value(plain(item)).expect("a count")))
+            .collect();
+        for usages in [&mut expected, &mut counted] {
+            usages.retain(|_, usage| *usage != Usage::default());
+        }
+        assert_eq!(counted, expected, "what owners have is counted in the transaction that changes it");
     }
 
     /// All items of a table as records.

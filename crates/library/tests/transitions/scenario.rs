@@ -22,6 +22,10 @@ pub enum Job {
     Package,
     Remove,
     Delete,
+    /// The completion's own record that all parts are there. S3's event may be faster.
+    Complete,
+    /// The owner takes an upload off their list.
+    Abort,
 }
 
 /// One worker's doing.
@@ -90,6 +94,8 @@ fn run(uploads: usize, with_deletion: bool) -> impl Strategy<Value = Run> {
         4 => Just(Job::Package),
         1 => Just(Job::Remove),
         3 => Just(if with_deletion { Job::Delete } else { Job::Claim }),
+        1 => Just(if with_deletion { Job::Abort } else { Job::Claim }),
+        2 => Just(Job::Complete),
     ];
     let fate = prop_oneof![
         24 => Just(Fate::Answered),

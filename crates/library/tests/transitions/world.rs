@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use anyhow::bail;
 use library::{
-    Checksum, Claim, Content, ContentDigest, ContentId, ContentState, Finished, Lease, Library, Media,
-    Renewal, Settled, Started, StoredObject, Streaming, Timestamp, Upload, UploadId, UploadState, UserId,
+    Checksum, Claim, Content, ContentDigest, ContentId, ContentState, Created, Finished, Lease, Library,
+    Limits, Media, Renewal, Settled, Started, StoredObject, Streaming, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
 use crate::memory_dynamodb::{Circumstances, Fate, Shared, under};
 use crate::scenario::{Given, Job, Run, Scenario};
 
-const SIZE_BYTES: u64 = 1_000;
+/// Room for everything.
+const LIMITS: Limits = Limits { bytes: 1_000_000, uploads: 100 };
 
 /// Messages that were sent and not yet handled to their end: by their id, which upload each is about.
 type Queue = Mutex<BTreeMap<usize, usize>>;
@@ -50,7 +51,8 @@ impl World {
         under(world.circumstances(vec![], vec![]), async {
             for (index, given) in world.scenario.uploads.iter().enumerate() {
                 let upload = upload(world.ids[index], given);
-                world.library.uploads.create(&upload).await.expect("nothing fails yet");
+                let created = world.library.uploads.create(&upload, LIMITS).await;
+                assert_eq!(created.expect("nothing fails yet"), Created::New);
                 world.send(&world.events, index);
             }
         })
@@ -87,6 +89,8 @@ impl World {
                 Job::Package => self.handle_request(run).await,
                 Job::Remove => self.remove(run.upload).await,
                 Job::Delete => self.delete(run.upload).await,
+                Job::Complete => self.complete(run.upload).await,
+                Job::Abort => self.library.uploads.remove(self.ids[run.upload]).await.map(drop),
             }
         };
         let job = under(self.circumstances(run.fates.clone(), run.yields.clone()), job);
@@ -120,7 +124,7 @@ impl World {
         let is_needed = match self.library.uploads.claim(id, lease).await? {
             Claim::Claimed(upload) => {
                 let digest = given.is_verified.then(|| digest(given.bytes));
-                let object = StoredObject { size_bytes: SIZE_BYTES, etag: "etag".into(), digest };
+                let object = StoredObject { size_bytes: size_bytes(given.bytes), etag: "etag".into(), digest };
                 match self.library.start_processing(&upload, lease.token, &object).await? {
                     Started::Brought => {
                         self.send(&self.requests, index);
@@ -165,7 +169,7 @@ impl World {
                     if !library.fail(&content, lease.token, "bad").await? {
                         bail!("lost");
                     }
-                    return library.tell_failed(content.content_id, "bad").await;
+                    return library.tell_failed(&content, "bad").await;
                 }
                 let promised = given.is_verified && given.is_promised;
                 if !promised {
@@ -182,7 +186,7 @@ impl World {
             }
             Claim::Past(content) => match content.state {
                 ContentState::Ready => library.publish(&content).await,
-                ContentState::Failed => library.tell_failed(content.content_id, "bad").await,
+                ContentState::Failed => library.tell_failed(&content, "bad").await,
                 ContentState::Removing => {
                     self.remove_outputs(id.as_content());
                     Ok(())
@@ -247,6 +251,13 @@ impl World {
         Ok(())
     }
 
+    async fn complete(&self, index: usize) -> anyhow::Result<()> {
+        if let Some(upload) = self.library.uploads.get(self.ids[index]).await? {
+            self.library.uploads.mark_uploaded(&upload).await?;
+        }
+        Ok(())
+    }
+
     /// Nothing goes wrong any more: what is in the queues is handled, and what is to be removed is removed. No event comes
     /// that was handled to its end before, so a consequence that was forgotten then stays forgotten.
     pub async fn settle(&self) {
@@ -283,6 +294,10 @@ impl Run {
     }
 }
 
+fn size_bytes(bytes: u8) -> u64 {
+    1_000 + 100 * u64::from(bytes)
+}
+
 pub fn digest(bytes: u8) -> ContentDigest {
     ContentDigest::from_composite([bytes; 32], 1)
 }
@@ -305,7 +320,7 @@ fn upload(id: UploadId, given: &Given) -> Upload {
         name: "a film".into(),
         description: None,
         file_name: "film.mp4".into(),
-        size_bytes: SIZE_BYTES,
+        size_bytes: size_bytes(given.bytes),
         content_type: "video/mp4".into(),
         checksum: Checksum::Sha256,
         digest: None,

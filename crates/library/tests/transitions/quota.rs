@@ -1,0 +1,105 @@
+//! However many uploads are begun at the same time, as many are let in as fit, and what is given up makes room again.
+
+use library::{Checksum, Created, Library, Limits, Tables, Timestamp, Upload, UploadId, UploadState, Usage, UserId};
+use proptest::prelude::*;
+
+use crate::memory_dynamodb::{Circumstances, Fate, Shared, client, under};
+
+/// An upload that is begun, and given up again if that is so.
+#[derive(Clone, Debug)]
+struct Beginning {
+    size_bytes: u64,
+    is_given_up: bool,
+    fates: Vec<Fate>,
+    yields: Vec<u8>,
+}
+
+fn beginning() -> impl Strategy<Value = Beginning> {
+    let fate = prop_oneof![6 => Just(Fate::Answered), 1 => Just(Fate::AnswerLost), 1 => Just(Fate::Conflict)];
+    let fates = prop::collection::vec(fate, 0..4);
+    let yields = prop::collection::vec(0u8..6, 6);
+    (1u64..60, prop::bool::weighted(0.3), fates, yields).prop_map(|(size_bytes, is_given_up, fates, yields)| {
+        Beginning { size_bytes, is_given_up, fates, yields }
+    })
+}
+
+fn upload(owner: &UserId, size_bytes: u64) -> Upload {
+    Upload {
+        id: UploadId::new(),
+        owner_id: owner.clone(),
+        name: "a film".into(),
+        description: None,
+        file_name: "film.mp4".into(),
+        size_bytes,
+        content_type: "video/mp4".into(),
+        checksum: Checksum::Sha256,
+        digest: None,
+        s3_upload_id: "s3".into(),
+        request_fingerprint: None,
+        state: UploadState::Waiting,
+        reason: None,
+        created_at: Timestamp::now(),
+        expires_at: Timestamp::now(),
+        content_id: None,
+        video_id: None,
+        duplicate_of: None,
+        lease_message_id: None,
+    }
+}
+
+async fn begin_all(library: &Library, beginnings: &[Beginning], limits: Limits) {
+    let (database, owner) = (Shared::default(), UserId::new("owner"));
+    let circumstances = |fates: Vec<Fate>, yields: Vec<u8>| Circumstances {
+        database: database.clone(),
+        fates: fates.into_iter(),
+        yields: yields.into_iter(),
+    };
+    let runs = beginnings.iter().map(|beginning| {
+        let upload = upload(&owner, beginning.size_bytes);
+        let job = async move {
+            let created = library.uploads.create(&upload, limits).await.expect("it comes to an end");
+            let is_new = match created {
+                Created::New => true,
+                Created::NoRoom(usage) => {
+                    assert!(!usage.has_room_for(upload.size_bytes, limits), "{usage:?} was in the way");
+                    false
+                }
+                other => panic!("a new upload is {other:?}"),
+            };
+            if is_new && beginning.is_given_up {
+                library.uploads.remove(upload.id).await.expect("it comes to an end");
+                return 0;
+            }
+            if is_new { upload.size_bytes } else { 0 }
+        };
+        under(circumstances(beginning.fates.clone(), beginning.yields.clone()), job)
+    });
+    let sizes = futures_util::future::join_all(runs).await;
+    let usage = under(circumstances(vec![], vec![]), library.uploads.usage(&owner)).await.expect("it is there");
+    let expected = Usage {
+        bytes: sizes.iter().sum::<u64>().cast_signed(),
+        uploads: i64::try_from(sizes.iter().filter(|size| **size > 0).count()).expect("they are few"),
+    };
+    assert_eq!(usage, expected);
+    assert!(usage.bytes <= limits.bytes.cast_signed() && usage.uploads <= limits.uploads.cast_signed());
+    // What was refused would still not fit, unless something was given up meanwhile.
+    let are_kept = beginnings.iter().all(|beginning| !beginning.is_given_up);
+    for (beginning, size) in beginnings.iter().zip(sizes) {
+        assert!(
+            !are_kept || size > 0 || !usage.has_room_for(beginning.size_bytes, limits),
+            "{beginning:?} would have fitted"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn as_many_are_let_in_as_fit(
+        beginnings in prop::collection::vec(beginning(), 1..12), bytes in 1u64..200, uploads in 0u64..8
+    ) {
+        let tables = Tables { uploads: "uploads".into(), contents: "contents".into(), videos: "videos".into() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let library = Library::new(client(), tables);
+        runtime.expect("a runtime").block_on(begin_all(&library, &beginnings, Limits { bytes, uploads }));
+    }
+}
