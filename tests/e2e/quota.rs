@@ -10,12 +10,7 @@ async fn quota(person: &Person) -> Result<[u64; 4]> {
     let answer = person.get("/quota").await?;
     assert_eq!(answer.status, 200, "{}", answer.json);
     let number = |name: &str| answer.json[name].as_u64().with_context(|| format!("{name}: {}", answer.json));
-    Ok([
-        number("bytes_used")?,
-        number("bytes_limit")?,
-        number("uploads_waiting")?,
-        number("uploads_limit")?,
-    ])
+    Ok([number("bytes_used")?, number("bytes_limit")?, number("uploads_waiting")?, number("uploads_limit")?])
 }
 
 #[tokio::test]
@@ -140,7 +135,8 @@ async fn a_limit_that_is_passed_meanwhile_is_told_at_completion_and_the_parts_st
     let refused = publisher.complete(&upload).await?;
     assert_eq!((refused.status, refused.problem()), (409, "quota-exceeded"), "{}", refused.json);
     assert_eq!(refused.json["quota"]["bytes_used"], json!(limit + 1), "{}", refused.json);
-    let waiting: Value = publisher.get(&format!("/uploads/{}", upload["id"].as_str().unwrap_or_default())).await?.json;
+    let waiting: Value =
+        publisher.get(&format!("/uploads/{}", upload["id"].as_str().unwrap_or_default())).await?.json;
     assert_eq!(waiting["parts"].as_array().map(Vec::len), Some(1), "{waiting}");
 
     count(film.bytes.len() as u64).await?;

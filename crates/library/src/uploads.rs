@@ -121,7 +121,7 @@ impl Uploads {
             return Ok(Created::New);
         };
         match (refusals.at(0), refusals.at(1)) {
-            (Some(found), _) => existing(found.cloned()),
+            (Some(found), _) => existing(found.cloned(), upload),
             (None, Some(found)) => {
                 Ok(Created::NoRoom(found.cloned().map_or(Ok(Usage::default()), from_item)?))
             }
@@ -193,7 +193,9 @@ impl Uploads {
         let write = Write::update(&self.table, upload_key(upload.id), condition)
             .set("state", state(UploadState::Failed))
             .set("reason", string(reason));
-        match commit(&self.client, vec![write, self.counted(upload, Change::freed(upload.size_bytes))]).await? {
+        match commit(&self.client, vec![write, self.counted(upload, Change::freed(upload.size_bytes))])
+            .await?
+        {
             Committed::Done => Ok(true),
             // The token stays: it tells a repeat of this write, whose answer was lost, from a lost lease.
             Committed::Refused(refusals) => match refusals.at(0).flatten().cloned() {
@@ -240,7 +242,8 @@ impl Uploads {
             if found.state != UploadState::Waiting {
                 return Ok(Removed::Kept(Box::new(found)));
             }
-            let writes = vec![delete(is(UploadState::Waiting)), self.counted(&found, Change::given_up(&found))];
+            let writes =
+                vec![delete(is(UploadState::Waiting)), self.counted(&found, Change::given_up(&found))];
             if let Committed::Done = commit(&self.client, writes).await? {
                 return Ok(Removed::Gone);
             }
@@ -249,9 +252,12 @@ impl Uploads {
     }
 }
 
-fn existing(found: Option<Item>) -> anyhow::Result<Created> {
-    let found = found.context("a record refused a new one, but was not shown")?;
-    Ok(Created::Exists(Box::new(from_item(found)?)))
+/// What is there may be this very upload: the transaction was committed, its answer was lost, and so it was tried again. S3 gives no
+/// two multipart uploads one id.
+fn existing(found: Option<Item>, upload: &Upload) -> anyhow::Result<Created> {
+    let found: Upload = from_item(found.context("a record refused a new one, but was not shown")?)?;
+    let is_own = found.s3_upload_id == upload.s3_upload_id;
+    Ok(if is_own { Created::New } else { Created::Exists(Box::new(found)) })
 }
 
 /// The key of an upload's record.

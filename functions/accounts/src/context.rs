@@ -104,7 +104,11 @@ impl Belongings {
         let config = aws_sdk_dynamodb::config::Builder::from(sdk).timeout_config(quick_calls()).build();
         let client = DynamoDb::from_conf(config);
         Ok(Self {
-            uploads: Uploads::new(client.clone(), required_env("UPLOADS_TABLE")?, required_env("CONTENTS_TABLE")?),
+            uploads: Uploads::new(
+                client.clone(),
+                required_env("UPLOADS_TABLE")?,
+                required_env("CONTENTS_TABLE")?,
+            ),
             videos: Videos::new(client.clone(), required_env("VIDEOS_TABLE")?),
             viewers: Viewers::new(client, required_env("LIVE_VIEWERS_TABLE")?),
         })

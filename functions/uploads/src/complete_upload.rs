@@ -1,5 +1,7 @@
 use axum::extract::State;
-use http_api::{Caller, Conflict, Forbidden, Json, NotFound, PayloadTooLarge, Path, Problem, Unauthenticated};
+use http_api::{
+    Caller, Conflict, Forbidden, Json, NotFound, Path, PayloadTooLarge, Problem, Unauthenticated,
+};
 use library::{Upload, UploadId, UploadState};
 
 use crate::Context;

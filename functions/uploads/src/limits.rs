@@ -95,8 +95,9 @@ impl RoleLimits {
                  complete this one again.",
                 quota.bytes_used, quota.bytes_limit
             );
-            return Err(Problem::conflict("quota-exceeded", "No room is left", detail)
-                .with_member("quota", &quota));
+            return Err(
+                Problem::conflict("quota-exceeded", "No room is left", detail).with_member("quota", &quota)
+            );
         }
         Ok(())
     }

@@ -115,7 +115,8 @@ async fn removal(
     ensure!(content.listings == 1, "{} listings are left of one", content.listings);
     library.delete_video(&video, None).await?;
     sandbox.check_usage().await?;
-    let found = sandbox.dynamodb.scan().table_name(&sandbox.tables.contents).consistent_read(true).send().await?;
+    let found =
+        sandbox.dynamodb.scan().table_name(&sandbox.tables.contents).consistent_read(true).send().await?;
     let own = AttributeValue::S(format!("owner#{owner}"));
     let is_own = |item: &HashMap<String, AttributeValue>| item.get("pk") == Some(&own);
     ensure!(!found.items().iter().any(is_own), "the count of what they had is left");

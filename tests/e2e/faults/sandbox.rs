@@ -17,8 +17,8 @@ use aws_sdk_sqs::Client as Sqs;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ingest::{claim_object, package_video, remove_content};
 use library::{
-    Checksum, DeleteVideoError, Library, Limits, PartPlan, Promise, Tables, Timestamp, Upload, UploadId, UploadState,
-    UserId, VideoId,
+    Checksum, DeleteVideoError, Library, Limits, PartPlan, Promise, Tables, Timestamp, Upload, UploadId,
+    UploadState, UserId, VideoId,
 };
 use media::ShareSizes;
 use serde_json::{Value, json};

@@ -78,7 +78,8 @@ impl World {
             "no object is left behind"
         );
 
-        let deletions = self.scenario.rounds.iter().flatten().any(|run| matches!(run.job, Job::Delete | Job::Abort));
+        let deletions =
+            self.scenario.rounds.iter().flatten().any(|run| matches!(run.job, Job::Delete | Job::Abort));
         if !deletions {
             let good =
                 self.scenario.uploads.iter().filter(|given| self.scenario.bad_bytes != Some(given.bytes));

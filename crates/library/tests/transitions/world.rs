@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::bail;
 use library::{
     Checksum, Claim, Content, ContentDigest, ContentId, ContentState, Created, Finished, Lease, Library,
-    Limits, Media, Renewal, Settled, Started, StoredObject, Streaming, Timestamp, Upload, UploadId, UploadState, UserId,
+    Limits, Media, Renewal, Settled, Started, StoredObject, Streaming, Timestamp, Upload, UploadId,
+    UploadState, UserId,
 };
 
 use crate::memory_dynamodb::{Circumstances, Fate, Shared, under};
@@ -124,7 +125,8 @@ impl World {
         let is_needed = match self.library.uploads.claim(id, lease).await? {
             Claim::Claimed(upload) => {
                 let digest = given.is_verified.then(|| digest(given.bytes));
-                let object = StoredObject { size_bytes: size_bytes(given.bytes), etag: "etag".into(), digest };
+                let object =
+                    StoredObject { size_bytes: size_bytes(given.bytes), etag: "etag".into(), digest };
                 match self.library.start_processing(&upload, lease.token, &object).await? {
                     Started::Brought => {
                         self.send(&self.requests, index);
