@@ -152,6 +152,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/quota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much the caller has uploaded, and how much more they may. */
+        get: operations["get_quota"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/register": {
         parameters: {
             query?: never;
@@ -264,7 +281,8 @@ export interface paths {
         put?: never;
         /**
          * Begins an upload: plans its parts and picks its place.
-         * @description A repeat under the same `Idempotency-Key` answers the upload that the first request began.
+         * @description A repeat under the same `Idempotency-Key` answers the upload that the first request began. What doesn't fit beside the caller's other
+         *     files is refused as `quota-exceeded`, and one more than may wait at once as `too-many-uploads`, both with their `quota`.
          */
         post: operations["create_upload"];
         delete?: never;
@@ -306,7 +324,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Has S3 put the parts together, once all of them are there. It can be repeated. */
+        /**
+         * Has S3 put the parts together, once all of them are there. It can be repeated.
+         * @description Limits that were lowered since it began are `quota-exceeded`, with the caller's `quota`; the parts stay.
+         */
         post: operations["complete_upload"];
         delete?: never;
         options?: never;
@@ -730,6 +751,37 @@ export interface components {
              * @example urn:matinee:problem:not-found
              */
             type: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What its owner has of the storage, and may have. */
+        Quota: {
+            /**
+             * Format: int64
+             * @description The most of it.
+             */
+            bytes_limit: number;
+            /**
+             * Format: int64
+             * @description The sizes of the uploads that wait or are worked on, and of the videos, together. What others have uploaded as well counts
+             *     in full.
+             */
+            bytes_used: number;
+            /**
+             * Format: int64
+             * @description The largest file.
+             */
+            file_bytes_limit: number;
+            /**
+             * Format: int64
+             * @description The most of them at once.
+             */
+            uploads_limit: number;
+            /**
+             * Format: int64
+             * @description How many uploads wait for parts.
+             */
+            uploads_waiting: number;
         };
         /** @description A code from a mail, and the password to have from now on. */
         Redemption: {
@@ -1065,7 +1117,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is larger than any valid one. */
+        /** @description The body, or the file that it announces, is larger than any that is taken. */
         PayloadTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -1346,6 +1398,29 @@ export interface operations {
             };
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    get_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is used, and the limits of the caller's role. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quota"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["Internal"];
         };
     };
@@ -1646,8 +1721,10 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
             500: components["responses"]["Internal"];
         };
     };
