@@ -199,6 +199,8 @@ fn what_template_and_code_both_say_is_the_same() -> Result<()> {
     let template = template("template.yaml")?;
     let deliveries = &template["Resources"]["EncodeQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"];
     assert_eq!(deliveries, ingest::encode_video::DELIVERIES);
+    let deliveries = &template["Resources"]["PackageQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"];
+    assert_eq!(deliveries, ingest::package_video::DELIVERIES);
     let wheel = |file: &str| -> Result<String> {
         let text = std::fs::read_to_string(root().join(file))?;
         let pinned = text.lines().find_map(|line| line.strip_prefix("imageio-ffmpeg=="));

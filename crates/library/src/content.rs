@@ -7,8 +7,9 @@ use crate::digest::ContentDigest;
 use crate::encoding::Encoding;
 use crate::ids::{ContentId, UserId, VideoId};
 use crate::item::{Item, string};
+use crate::timestamp::Timestamp;
 
-/// Where a content is on its way. It never goes back.
+/// Where a content is on its way. It goes back only from `failed` to `processing`, while it may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentState {
@@ -16,7 +17,8 @@ pub enum ContentState {
     Processing,
     /// It can be watched. Its outputs are written, or promised: see [`Content::promise`].
     Ready,
-    /// It is no video that can be watched; its uploads are being told.
+    /// It is no video that can be watched: for good, and its uploads are being told, or [until it is
+    /// retried](Content::retry_until).
     Failed,
     /// Nobody lists it; its objects are being removed, then this record.
     Removing,
@@ -120,6 +122,11 @@ pub struct Content {
     /// Why it failed, for its publishers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Until when it may be retried, where it failed and not for good: that long it is kept. See [`Library::give_up`].
+    ///
+    /// [`Library::give_up`]: crate::Library::give_up
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_until: Option<Timestamp>,
     /// When the lease on it ends, in milliseconds after 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until_ms: Option<i64>,

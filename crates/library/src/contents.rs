@@ -121,9 +121,11 @@ impl Contents {
         Ok(())
     }
 
-    /// `failed → removing`, when every upload has been told. One round trip. Nothing happens in another state.
-    pub async fn remove_failed(&self, id: ContentId) -> anyhow::Result<()> {
-        let write = Write::update(&self.table, content_key(id), is(ContentState::Failed));
+    /// `failed → removing` of one that failed for good, when every upload has been told. One round trip. Nothing happens in
+    /// another state.
+    pub(crate) async fn remove_failed(&self, id: ContentId) -> anyhow::Result<()> {
+        let for_good = Condition::All(vec![is(ContentState::Failed), Condition::Absent("retry_until")]);
+        let write = Write::update(&self.table, content_key(id), for_good);
         enter(write, ContentState::Removing).send(&self.client).await?;
         Ok(())
     }

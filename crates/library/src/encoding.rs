@@ -118,7 +118,8 @@ impl Library {
         Ok(matches!(commit(&self.client, writes).await?, Committed::Done))
     }
 
-    /// `processing → failed` of a content whose encoding was needed and can't be had. Its uploads are to be told then.
+    /// `processing → failed` for good of a content whose encoding was needed and that the encoder can do nothing with, however often
+    /// one tries. Its uploads are to be told then. What may go better another time is [given up](Library::give_up) instead.
     /// Answers false if it was no longer waiting for that. One round trip.
     pub async fn fail_encoding(&self, content: &Content, reason: &str) -> anyhow::Result<bool> {
         let Some(digest) = &content.digest else { return Ok(false) };
@@ -133,13 +134,13 @@ impl Library {
 }
 
 /// That a content is processing and nothing but its encoding is missing.
-fn waiting() -> Condition {
+pub(crate) fn waiting() -> Condition {
     Condition::All(vec![
         contents::is(ContentState::Processing),
         Condition::Any(vec![is(Encoding::Needed), is(Encoding::Started)]),
     ])
 }
 
-fn is(encoding: Encoding) -> Condition {
+pub(crate) fn is(encoding: Encoding) -> Condition {
     Condition::Is("encoding", string(encoding))
 }

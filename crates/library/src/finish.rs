@@ -15,7 +15,8 @@ use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
 use crate::quota::Change;
 use crate::upload::UploadState;
-use crate::uploads::{self, upload_key};
+use crate::retry::held_with;
+use crate::uploads::{self, Failure, clear_failure, set_failure, upload_key};
 use crate::videos::video_item;
 use crate::write::{Committed, Write, commit};
 
@@ -133,7 +134,7 @@ impl Library {
 
     /// `processing → ready` of every upload that has a share in a ready content, each with its video in one transaction.
     ///
-    /// It presumes that the upload is processing with this content, so it can be repeated: an upload that is ready stays as
+    /// It presumes that the upload is processing with this content, or failed with it before it was retried, so it can be repeated: an upload that is ready stays as
     /// it is, and a video that was deleted since, which took its upload along, doesn't come back. Two round
     /// trips, and one more for each further holder.
     pub async fn publish(&self, content: &Content) -> anyhow::Result<()> {
@@ -143,10 +144,11 @@ impl Library {
             let upload = Write::update(
                 &self.tables.uploads,
                 upload_key(holder.video_id.as_upload()),
-                processing_with(content_id),
+                held_with(content_id),
             )
             .set("state", uploads::state(UploadState::Ready))
             .set("video_id", string(holder.video_id));
+            let upload = clear_failure(upload);
             let video = video_item(&holder.video(content_id, content.size_bytes, media.clone()))?;
             let video = Write::put(&self.tables.videos, video, Condition::Absent("id"));
             if let Committed::Refused(refusals) = commit(&self.client, vec![upload, video]).await? {
@@ -157,7 +159,7 @@ impl Library {
         Ok(())
     }
 
-    /// `processing → failed`, by the holder of the lease on the content: it is no video that can be watched, however often one
+    /// `processing → failed` for good, by the holder of the lease on the content: it is no video that can be watched, however often one
     /// tries. Answers false if the lease was lost.
     ///
     /// In the same transaction its digest stops pointing to it, so nobody joins any more. One round trip.
@@ -174,7 +176,7 @@ impl Library {
         Ok(matches!(commit(&self.client, writes).await?, Committed::Done))
     }
 
-    /// `processing → failed` of every upload that has a share in a failed content, each losing its share in the same
+    /// `processing → failed` of every upload that has a share in a content that failed for good, each losing its share in the same
     /// transaction and counting no longer, and then `failed → removing` of the content itself. It can be repeated. Three round trips, and one more for
     /// each further holder.
     pub async fn tell_failed(&self, content: &Content, reason: &str) -> anyhow::Result<()> {
@@ -183,10 +185,9 @@ impl Library {
             let upload = Write::update(
                 &self.tables.uploads,
                 upload_key(video_id.as_upload()),
-                processing_with(content_id),
-            )
-            .set("state", uploads::state(UploadState::Failed))
-            .set("reason", string(reason));
+                held_with(content_id),
+            );
+            let upload = set_failure(upload, &Failure { reason, retry_until: None });
             let share = Write::delete(&self.tables.contents, holder_key(content_id, &owner_id), None);
             let freed = Change::freed(content.size_bytes).of(&owner_id, &self.tables.contents);
             if let Committed::Refused(_) = commit(&self.client, vec![upload, share.clone(), freed]).await? {
@@ -199,7 +200,7 @@ impl Library {
 }
 
 /// That an upload is processing with this content.
-fn processing_with(content_id: ContentId) -> Condition {
+pub(crate) fn processing_with(content_id: ContentId) -> Condition {
     Condition::All(vec![
         uploads::is(UploadState::Processing),
         Condition::Is("content_id", string(content_id)),

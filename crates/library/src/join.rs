@@ -12,7 +12,7 @@ use crate::library::Library;
 use crate::quota::Change;
 use crate::timestamp::Timestamp;
 use crate::upload::UploadState;
-use crate::uploads::{self, upload_key};
+use crate::uploads::{self, clear_failure, upload_key};
 use crate::video::Video;
 use crate::videos::video_item;
 use crate::write::{Committed, Write, commit};
@@ -90,7 +90,7 @@ impl Library {
             writes.push(Write::put(&tables.videos, video_item(&video)?, Condition::Absent("id")));
         }
         let new_holder = self.new_holder(content_id, holder)?;
-        writes.splice(0..0, [clear_lease(upload), content, new_holder]);
+        writes.splice(0..0, [clear_failure(clear_lease(upload)), content, new_holder]);
         writes.extend(joining.along.iter().cloned());
         Ok(writes)
     }
@@ -114,7 +114,7 @@ impl Library {
             Condition::Any(vec![contents::is(ContentState::Processing), contents::is(ContentState::Ready)]),
         );
         let freed = Change::freed(pointer.size_bytes).of(&holder.owner_id, &tables.contents);
-        let mut writes = vec![clear_lease(upload), still_held, still_there, freed];
+        let mut writes = vec![clear_failure(clear_lease(upload)), still_held, still_there, freed];
         writes.extend(joining.along.iter().cloned());
         Ok(match commit(&self.client, writes).await? {
             Committed::Done => Joined::Duplicate,

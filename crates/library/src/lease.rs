@@ -43,11 +43,7 @@ impl Lease {
     /// That nobody else's lease is live. It holds for our own too: a claim that the SDK repeats must not be
     /// refused because its first copy succeeded.
     pub(crate) fn is_free(&self) -> Condition {
-        Condition::Any(vec![
-            Condition::Absent("lease_until_ms"),
-            Condition::Below("lease_until_ms", Timestamp::now().unix_ms()),
-            self.token.is_held(),
-        ])
+        Condition::Any(vec![is_unleased(), self.token.is_held()])
     }
 
     /// Takes or renews the lease.
@@ -57,6 +53,14 @@ impl Lease {
             .set("lease_message_id", string(&self.message_id))
             .set("lease_until_ms", number(Timestamp::now().plus(self.duration).unix_ms()))
     }
+}
+
+/// That nobody's lease is live.
+pub(crate) fn is_unleased() -> Condition {
+    Condition::Any(vec![
+        Condition::Absent("lease_until_ms"),
+        Condition::Below("lease_until_ms", Timestamp::now().unix_ms()),
+    ])
 }
 
 impl LeaseToken {

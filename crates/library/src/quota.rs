@@ -17,7 +17,7 @@ use crate::write::{Write, Written};
 /// What an owner has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// The sizes of their uploads that wait or are worked on, and of their videos, together.
+    /// The sizes of their uploads that wait, are worked on or failed and may be retried, and of their videos, together.
     #[serde(default)]
     pub bytes: i64,
     /// How many of their uploads wait for parts.

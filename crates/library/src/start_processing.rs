@@ -105,6 +105,7 @@ impl Library {
             promise: None,
             encoding: None,
             reason: None,
+            retry_until: None,
             lease_until_ms: None,
             lease_message_id: None,
         };
@@ -140,7 +141,7 @@ impl Library {
 
 impl Upload {
     /// The share in a content that this upload gives its owner.
-    fn holder(&self) -> Holder {
+    pub(crate) fn holder(&self) -> Holder {
         Holder {
             owner_id: self.owner_id.clone(),
             video_id: self.id.as_video(),

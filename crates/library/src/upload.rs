@@ -8,10 +8,10 @@ use crate::ids::{ContentId, UploadId, UserId, VideoId};
 use crate::part_plan::{PartPlan, SizeOutOfRange};
 use crate::timestamp::Timestamp;
 
-/// Where an upload is on its way. It never goes back.
+/// Where an upload is on its way. It goes back only from `failed`, when it is retried.
 ///
 /// `waiting → uploaded → checking → duplicate | processing | ready | failed`, and
-/// `processing → duplicate | ready | failed`. `uploaded` is skipped when S3's event overtakes the answer to the
+/// `processing → duplicate | ready | failed`. One that may be retried: `failed → processing | ready | duplicate`. `uploaded` is skipped when S3's event overtakes the answer to the
 /// completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -91,6 +91,12 @@ pub struct Upload {
     /// Why it failed: a sentence for its owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When it failed, or was let go of because nobody had retried it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
+    /// Until when it may be retried, where it failed and not for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_until: Option<Timestamp>,
     /// When it began.
     pub created_at: Timestamp,
     /// Until when parts are taken.

@@ -16,6 +16,8 @@ use crate::write::{Committed, Write, Written, commit};
 
 /// How often an upload is looked at again because its state changed meanwhile.
 const ATTEMPTS: u32 = 4;
+/// The partition of the index `failures` that every failed upload is in, and no other.
+const FAILURE: &str = "all";
 
 /// The uploads of everybody.
 #[derive(Clone, Debug)]
@@ -89,6 +91,25 @@ impl Uploads {
             .send()
             .await
             .context("listing uploads")?;
+        Page::from_items(found.items.unwrap_or_default(), limit)
+    }
+
+    /// At most `limit` failed uploads of everybody, the newest upload first, from after `cursor` on. One round trip; what changed
+    /// in the last moments may show as it was before.
+    pub async fn newest_failed(&self, limit: usize, cursor: Option<Cursor>) -> anyhow::Result<Page<Upload>> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("failures")
+            .key_condition_expression("failure = :failure")
+            .expression_attribute_values(":failure", string(FAILURE))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit)?.saturating_add(1))
+            .set_exclusive_start_key(cursor.map(|cursor| cursor.start_key(("failure", FAILURE))))
+            .send()
+            .await
+            .context("listing failed uploads")?;
         Page::from_items(found.items.unwrap_or_default(), limit)
     }
 
@@ -190,9 +211,8 @@ impl Uploads {
     /// trip. Answers whether the upload is refused now; false if the lease was lost or the upload is gone.
     pub async fn refuse(&self, upload: &Upload, token: LeaseToken, reason: &str) -> anyhow::Result<bool> {
         let condition = Condition::All(vec![is(UploadState::Checking), token.is_held()]);
-        let write = Write::update(&self.table, upload_key(upload.id), condition)
-            .set("state", state(UploadState::Failed))
-            .set("reason", string(reason));
+        let write = Write::update(&self.table, upload_key(upload.id), condition);
+        let write = set_failure(write, &Failure { reason, retry_until: None });
         match commit(&self.client, vec![write, self.counted(upload, Change::freed(upload.size_bytes))])
             .await?
         {
@@ -213,9 +233,8 @@ impl Uploads {
         if Timestamp::now() < upload.expires_at {
             return Ok(false);
         }
-        let write = Write::update(&self.table, upload_key(upload.id), is(UploadState::Waiting))
-            .set("state", state(UploadState::Failed))
-            .set("reason", string(reason));
+        let write = Write::update(&self.table, upload_key(upload.id), is(UploadState::Waiting));
+        let write = set_failure(write, &Failure { reason, retry_until: None });
         let writes = vec![write, self.counted(upload, Change::given_up(upload))];
         Ok(matches!(commit(&self.client, writes).await?, Committed::Done))
     }
@@ -229,12 +248,13 @@ impl Uploads {
         Ok(())
     }
 
-    /// Removes the record of an upload that waits, failed or is a duplicate. One that waits counts no longer. One round trip, and two
+    /// Removes the record of an upload that waits, failed for good or is a duplicate. One that waits counts no longer. One round trip, and two
     /// for one that waits.
-    pub async fn remove(&self, id: UploadId) -> anyhow::Result<Removed> {
+    pub(crate) async fn remove(&self, id: UploadId) -> anyhow::Result<Removed> {
         let delete = |presumed| Write::delete(&self.table, upload_key(id), Some(presumed));
         for _ in 0..ATTEMPTS {
-            let is_over = Condition::Any(vec![is(UploadState::Failed), is(UploadState::Duplicate)]);
+            let for_good = Condition::All(vec![is(UploadState::Failed), Condition::Absent("retry_until")]);
+            let is_over = Condition::Any(vec![for_good, is(UploadState::Duplicate)]);
             let found: Upload = match delete(is_over).send(&self.client).await? {
                 Written::Done(_) | Written::Refused(None) => return Ok(Removed::Gone),
                 Written::Refused(Some(item)) => from_item(item)?,
@@ -258,6 +278,31 @@ fn existing(found: Option<Item>, upload: &Upload) -> anyhow::Result<Created> {
     let found: Upload = from_item(found.context("a record refused a new one, but was not shown")?)?;
     let is_own = found.s3_upload_id == upload.s3_upload_id;
     Ok(if is_own { Created::New } else { Created::Exists(Box::new(found)) })
+}
+
+/// Why an upload failed, and until when it may be retried, if it may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure<'a> {
+    pub(crate) reason: &'a str,
+    pub(crate) retry_until: Option<Timestamp>,
+}
+
+/// Makes an upload `failed`.
+pub(crate) fn set_failure(write: Write, failure: &Failure<'_>) -> Write {
+    let write = write
+        .set("state", state(UploadState::Failed))
+        .set("reason", string(failure.reason))
+        .set("failed_at", string(Timestamp::now()))
+        .set("failure", string(FAILURE));
+    match failure.retry_until {
+        Some(until) => write.set("retry_until", string(until)),
+        None => write.remove("retry_until"),
+    }
+}
+
+/// Forgets that an upload failed.
+pub(crate) fn clear_failure(write: Write) -> Write {
+    write.remove("reason").remove("failed_at").remove("failure").remove("retry_until")
 }
 
 /// The key of an upload's record.

@@ -41,6 +41,13 @@ pub(crate) struct ExportedUpload {
     file_name: String,
     size_bytes: u64,
     state: UploadState,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    failed_at: Option<Timestamp>,
     created_at: Timestamp,
 }
 
@@ -119,8 +126,9 @@ async fn videos_of(videos: &Videos, uploads: &[Upload]) -> anyhow::Result<Vec<Ex
 
 impl From<Upload> for ExportedUpload {
     fn from(upload: Upload) -> Self {
-        let Upload { id, name, description, file_name, size_bytes, state, created_at, .. } = upload;
-        Self { id, name, description, file_name, size_bytes, state, created_at }
+        let Upload { id, name, description, file_name, size_bytes, state, reason, failed_at, created_at, .. } =
+            upload;
+        Self { id, name, description, file_name, size_bytes, state, reason, failed_at, created_at }
     }
 }
 

@@ -150,7 +150,7 @@ async fn remove_uploads(library: &Library, owner: &UserId) -> anyhow::Result<boo
 async fn remove_upload(library: &Library, upload: &Upload) -> anyhow::Result<bool> {
     match upload.state {
         UploadState::Waiting | UploadState::Failed | UploadState::Duplicate => {
-            let removed = library.uploads.remove(upload.id).await?;
+            let removed = library.remove_upload(upload.id).await?;
             Ok(removed == library::Removed::Gone)
         }
         UploadState::Uploaded | UploadState::Checking | UploadState::Processing => Ok(false),

@@ -97,7 +97,7 @@ async fn claim(context: &Context, id: UploadId, lease: &Lease) -> anyhow::Result
         return Ok(());
     };
     match context.library.uploads.claim(id, lease).await? {
-        Claim::Absent => remove_orphan(context, id).await?,
+        Claim::Absent => remove_unused(context, id).await?,
         // The queue delivered one message twice, or the worker that had it died: only time can tell.
         Claim::Busy(upload) if upload.lease_message_id.as_deref() == Some(&*lease.message_id) => {
             bail!("it is being checked for this very message")
@@ -141,13 +141,13 @@ async fn check(
     }
 }
 
-/// Removes the object of an upload that is gone: its owner deleted the video before the worker that made it had removed the object,
-/// and that one died. The object stays where it is the original of a content that others have a share in still.
-async fn remove_orphan(context: &Context, id: UploadId) -> anyhow::Result<()> {
+/// Removes the object of an upload that has no use for it, whose worker died before it did. The object stays where it is the original
+/// of a content: others may have a share in that although this upload is gone, is a duplicate or has joined another one since.
+async fn remove_unused(context: &Context, id: UploadId) -> anyhow::Result<()> {
     if context.library.contents.get(id.as_content()).await?.is_some() {
         return Ok(());
     }
-    tracing::warn!(upload_id = %id, "an object without an upload is removed");
+    tracing::warn!(upload_id = %id, "an object that is no content's is removed");
     context.objects.delete(id).await
 }
 
@@ -160,7 +160,7 @@ async fn make_sure(context: &Context, upload: &Upload) -> anyhow::Result<()> {
         }
         UploadState::Ready if brought_its_content => Ok(()),
         UploadState::Processing | UploadState::Ready | UploadState::Duplicate | UploadState::Failed => {
-            context.objects.delete(upload.id).await
+            remove_unused(context, upload.id).await
         }
         UploadState::Waiting | UploadState::Uploaded | UploadState::Checking => {
             bail!("it is {} and could not be claimed", upload.state.as_str())

@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
 use encode::{EncodeError, EncodePlan, Ffmpeg};
-use library::{Content, ContentId, ContentState, Encoding, Library, Progress, Tables, Task, TaskName};
+use library::{Content, ContentId, ContentState, Encoding, Library, Progress, Tables, Task, TaskName, Work};
 use media::{MediaError, Movie, Store as _};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -118,7 +118,7 @@ impl Context {
 /// No lease is needed: a piece that is encoded twice at the same time gives the same objects, so do renditions, and what follows from them is
 /// one conditional write. *Poison*, which fails until it is among the dead letters: a message that is no such request. *Retried*, soon and then ever
 /// later: what AWS did not answer well, and an encoder that failed or took too long. If that stays so, a film that can't play without is
-/// `failed`, with the reason; one that plays keeps the renditions that it has, and the message is left to the dead letters. *Done at once*: a
+/// given up: `failed` with the reason, until its publisher has it tried again; one that plays keeps the renditions that it has, and the message is left to the dead letters. *Done at once*: a
 /// content that is gone, with all that earlier messages left behind, and one whose renditions are there.
 pub async fn handle(
     context: &Context,
@@ -217,9 +217,10 @@ async fn look(context: &Context, content_id: ContentId) -> anyhow::Result<Option
         }
         Some((ContentState::Failed, _)) => {
             let content = content.context("it was there")?;
-            let reason = content.reason.as_deref().context("it failed without a reason")?;
-            context.library.tell_failed(&content, reason).await?;
-            tidy(context, content_id).await?;
+            // What was given up goes on, when it is retried, with the pieces that are there.
+            if context.library.end_retry(&content).await? {
+                tidy(context, content_id).await?;
+            }
             return Ok(None);
         }
         Some((ContentState::Ready, Some(Encoding::Done))) => {
@@ -344,17 +345,21 @@ async fn give_up_or_retry(
     deliveries: u32,
 ) -> anyhow::Result<()> {
     let content_id = content.content_id;
-    let reason = match error {
+    let (reason, is_for_good) = match error {
         EncodeError::Io(error) => return Err(error).context("encoding"),
         EncodeError::Encoder { reason } if deliveries < DELIVERIES => bail!("the encoder failed: {reason}"),
-        EncodeError::Encoder { reason } => format!("The film could not be converted: {reason}."),
-        EncodeError::Bad { reason } => reason,
+        EncodeError::Encoder { reason } => (format!("The film could not be converted: {reason}."), false),
+        EncodeError::Bad { reason } => (reason, true),
     };
     if content.state == ContentState::Ready {
         bail!("the film gets no further renditions: {reason}");
     }
-    tracing::error!(%content_id, reason, "a film that has to be encoded can't be");
-    context.library.fail_encoding(content, &reason).await?;
+    tracing::error!(%content_id, reason, is_for_good, "a film that has to be encoded can't be");
+    if is_for_good {
+        context.library.fail_encoding(content, &reason).await?;
+    } else {
+        context.library.give_up(content_id, Work::Encoding, &reason).await?;
+    }
     look(context, content_id).await?;
     Ok(())
 }

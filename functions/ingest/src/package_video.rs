@@ -8,11 +8,13 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client as Sqs;
 use cold_start::required_env;
 use encode::Ladder;
-use library::{Claim, Content, ContentId, ContentState, Encoding, Finished, Lease, Library, Settled, Tables};
+use library::{
+    Claim, Content, ContentId, ContentState, Encoding, Finished, Lease, Library, Settled, Tables, Work,
+};
 use media::{MediaError, Plan, ShareSizes};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{backoff, body, each_message, message_id};
+use crate::batch::{backoff, body, deliveries, each_message, message_id};
 use crate::clients;
 use crate::heartbeat::{self, Delivery, Gone};
 use crate::object_store::ObjectStore;
@@ -27,6 +29,12 @@ const LEASE: Duration = Duration::from_secs(60);
 
 /// What is left of the function's time when work stops, to tidy up in.
 const TIDYING: Duration = Duration::from_secs(10);
+
+/// After how many deliveries SQS puts a message among the dead letters: `maxReceiveCount` of the queue in template.yaml.
+pub const DELIVERIES: u32 = 5;
+
+/// What publishers read whose film could not be packaged. The cause is ours, and in the log.
+const GIVEN_UP: &str = "The film could not be processed, because of a fault on our side. It is kept for a week: try again.";
 
 /// The body of a message that asks for a content to be packaged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,7 +116,8 @@ impl Context {
 /// Handles messages that ask for contents to be packaged, until `deadline`.
 ///
 /// *Poison*, which fails until it is among the dead letters: a message that is no such request. *Retried*, soon and then ever later: every call that
-/// AWS did not answer well, and work that time ran out for. *Done at once*: a content that is past being worked on, whose
+/// AWS did not answer well, and work that time ran out for; with the last try the content is given up, and its publishers may have it
+/// tried again, as who re-drives the dead letters does. *Done at once*: a content that is past being worked on, whose
 /// consequence is only made sure of, and one that another message's worker holds the lease on, because that message comes
 /// back if its worker fails. What is wrong with the film itself is no error: its uploads say so, and its objects
 /// are removed.
@@ -143,8 +152,22 @@ async fn handle_message(
     };
     if outcome.is_err() {
         delivery.return_after(backoff(message)).await;
+        if deliveries(message) >= DELIVERIES {
+            give_up(context, content_id).await;
+        }
     }
     outcome.with_context(|| format!("the content {content_id}"))
+}
+
+/// Leaves a content to its publishers, who can have it tried again: this message goes to the dead letters now. If this fails, or
+/// nobody lives to do it, the content stays `processing` until the message is re-driven or the content is found stuck.
+async fn give_up(context: &Context, content_id: ContentId) {
+    match context.library.give_up(content_id, Work::Packaging, GIVEN_UP).await {
+        Ok(given_up) => tracing::warn!(%content_id, given_up, "nothing more is tried"),
+        Err(error) => {
+            tracing::error!(%content_id, error = format!("{error:#}"), "its publishers are not told that it failed");
+        }
+    }
 }
 
 /// Works on a content under its lease, if it is to be had. After the last `share` of a copy nobody but this message asks for what
@@ -158,7 +181,17 @@ async fn package_or_finish(
     share: Option<u32>,
 ) -> anyhow::Result<()> {
     let lease = Lease::new(message_id(message)?, context.lease);
-    match context.library.contents.claim(content_id, &lease).await {
+    let contents = &context.library.contents;
+    let mut claim = contents.claim(content_id, &lease).await;
+    if let Ok(Claim::Past(content)) = &claim
+        && content.may_be_retried()
+    {
+        // Somebody re-drove the dead letters: that is another try for all who wait for this content.
+        tracing::info!(%content_id, "another try for what was given up");
+        context.library.retry_all(content_id).await?;
+        claim = contents.claim(content_id, &lease).await;
+    }
+    match claim {
         Err(error) => Err(error),
         Ok(Claim::Absent) => {
             tracing::info!(%content_id, "the content is gone");
@@ -190,10 +223,10 @@ async fn package_or_finish(
 async fn make_sure(context: &Context, content: &Content) -> anyhow::Result<()> {
     match content.state {
         ContentState::Ready => context.library.publish(content).await,
-        ContentState::Failed => {
-            let reason = content.reason.as_deref().context("it failed without a reason")?;
-            context.library.tell_failed(content, reason).await
-        }
+        ContentState::Failed => match context.library.end_retry(content).await? {
+            true => Ok(()),
+            false => bail!("it was given up at this moment"),
+        },
         // Somebody may have written outputs after those that were there had been removed.
         ContentState::Removing => delete_outputs(&context.buckets, content.content_id).await,
         ContentState::Processing => bail!("it is processing and could not be claimed"),

@@ -29,7 +29,7 @@ pub(crate) async fn abort_upload(
         UploadState::Failed | UploadState::Duplicate => {}
         _ => return Err(wrong_state(&upload)),
     }
-    match context.uploads.remove(id).await? {
+    match context.library()?.remove_upload(id).await? {
         Removed::Gone => Ok(StatusCode::NO_CONTENT),
         Removed::Kept(upload) => Err(wrong_state(&upload)),
     }

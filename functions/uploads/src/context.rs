@@ -5,10 +5,11 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_s3::Client as S3;
 use cold_start::{quick_calls, required_env};
-use library::{Contents, Uploads};
+use library::{Contents, Library, Tables, Uploads};
 
 use crate::limits::LimitsByRole;
 use crate::multipart::Multipart;
+use crate::package_queue::PackageQueue;
 
 /// What the functions are told by their environment.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Environment {
     pub upload_bucket: Option<String>,
     /// How much may be uploaded, for the functions that compare with it.
     pub limits: Option<LimitsByRole>,
+    /// The table of videos, for functions that let go of contents or take them up again.
+    pub videos_table: Option<String>,
+    /// The queue of contents that are to be packaged, for the function that takes them up again.
+    pub package_queue_url: Option<String>,
 }
 
 impl Environment {
@@ -29,12 +34,16 @@ impl Environment {
     /// # Errors
     /// Names the variable that is missing or is no number.
     pub fn from_env(handler: &str) -> anyhow::Result<Self> {
-        let has_bucket = !matches!(handler, "list_uploads" | "get_quota");
+        let has_bucket = !matches!(handler, "list_uploads" | "get_quota" | "retry_upload" | "list_jobs");
         let has_limits = matches!(handler, "create_upload" | "complete_upload" | "get_quota");
+        let has_library = matches!(handler, "abort_upload" | "retry_upload");
+        let has_queue = handler == "retry_upload";
         Ok(Self {
             uploads_table: required_env("UPLOADS_TABLE")?,
             contents_table: required_env("CONTENTS_TABLE")?,
             upload_bucket: has_bucket.then(|| required_env("UPLOAD_BUCKET")).transpose()?,
+            videos_table: has_library.then(|| required_env("VIDEOS_TABLE")).transpose()?,
+            package_queue_url: has_queue.then(|| required_env("PACKAGE_QUEUE_URL")).transpose()?,
             limits: has_limits.then(LimitsByRole::from_env).transpose()?,
         })
     }
@@ -47,6 +56,8 @@ pub struct Context {
     pub(crate) contents: Contents,
     multipart: Option<Multipart>,
     limits: Option<LimitsByRole>,
+    library: Option<Library>,
+    package_queue: Option<PackageQueue>,
 }
 
 impl Context {
@@ -59,6 +70,11 @@ impl Context {
             .map(|bucket| Multipart::new(S3::from_conf(s3_config(sdk)), bucket, credentials));
         let dynamodb = DynamoDb::from_conf(dynamodb);
         Self {
+            library: environment.videos_table.map(|videos| {
+                let (uploads, contents) = (environment.uploads_table.clone(), environment.contents_table.clone());
+                Library::new(dynamodb.clone(), Tables { uploads, contents, videos })
+            }),
+            package_queue: environment.package_queue_url.map(|url| PackageQueue::new(sdk, url)),
             contents: Contents::new(dynamodb.clone(), &environment.contents_table),
             uploads: Uploads::new(dynamodb, environment.uploads_table, environment.contents_table),
             multipart,
@@ -70,6 +86,18 @@ impl Context {
     /// The function's environment names no bucket: API Gateway routed a request to the wrong function.
     pub(crate) fn multipart(&self) -> anyhow::Result<&Multipart> {
         self.multipart.as_ref().context("this function was given no upload bucket")
+    }
+
+    /// # Errors
+    /// As for [`Context::multipart`].
+    pub(crate) fn library(&self) -> anyhow::Result<&Library> {
+        self.library.as_ref().context("this function was given no table of videos")
+    }
+
+    /// # Errors
+    /// As for [`Context::multipart`].
+    pub(crate) fn package_queue(&self) -> anyhow::Result<&PackageQueue> {
+        self.package_queue.as_ref().context("this function was given no queue")
     }
 
     /// # Errors

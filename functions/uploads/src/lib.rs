@@ -16,6 +16,8 @@ mod missing_parts;
 mod multipart;
 mod new_upload;
 mod owned;
+mod package_queue;
+mod retry_upload;
 mod sign_parts;
 mod view;
 
@@ -34,6 +36,7 @@ pub fn router() -> Router<Context> {
         .route("/uploads/{id}", get(get_upload::get_upload).delete(abort_upload::abort_upload))
         .route("/uploads/{id}/parts", post(sign_parts::sign_parts))
         .route("/uploads/{id}/complete", post(complete_upload::complete_upload))
+        .route("/uploads/{id}/retry", post(retry_upload::retry_upload))
 }
 
 /// The area's part of the API's document.
@@ -45,6 +48,7 @@ pub fn router() -> Router<Context> {
     get_upload::get_upload,
     abort_upload::abort_upload,
     sign_parts::sign_parts,
-    complete_upload::complete_upload
+    complete_upload::complete_upload,
+    retry_upload::retry_upload
 ))]
 pub struct Document;

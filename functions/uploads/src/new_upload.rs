@@ -89,6 +89,8 @@ impl NewUpload {
             request_fingerprint: None,
             state: UploadState::Waiting,
             reason: None,
+            failed_at: None,
+            retry_until: None,
             created_at,
             expires_at: created_at.plus(LIFETIME),
             content_id: None,

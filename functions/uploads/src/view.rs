@@ -40,6 +40,16 @@ pub(crate) struct UploadView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<String>,
+    /// When it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    failed_at: Option<Timestamp>,
+    /// Whether it failed and may be retried as it is, without sending anything again.
+    retryable: bool,
+    /// Until when it may be retried, where it may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_until: Option<Timestamp>,
     created_at: Timestamp,
     /// Until when parts are taken.
     expires_at: Timestamp,
@@ -90,6 +100,7 @@ impl UploadView {
     pub(crate) fn new(upload: Upload) -> anyhow::Result<Self> {
         let plan = upload.plan().context("an upload was recorded that has no plan")?;
         let is_expired = has_expired(&upload);
+        let retryable = upload.may_be_retried();
         let (state, reason) = match upload.state {
             UploadState::Waiting if is_expired => (UploadState::Failed, Some(EXPIRED.to_owned())),
             state => (state, upload.reason),
@@ -107,6 +118,9 @@ impl UploadView {
             part_count: plan.part_count(),
             state,
             reason,
+            failed_at: upload.failed_at,
+            retryable,
+            retry_until: upload.retry_until.filter(|_| retryable),
             created_at: upload.created_at,
             expires_at: upload.expires_at,
             video_id: upload.video_id,

@@ -122,6 +122,8 @@ impl Sandbox {
             request_fingerprint: None,
             state: UploadState::Waiting,
             reason: None,
+            failed_at: None,
+            retry_until: None,
             created_at: Timestamp::now(),
             expires_at: Timestamp::now().plus(Duration::from_secs(3600)),
             content_id: None,

@@ -330,6 +330,8 @@ fn upload(id: UploadId, given: &Given) -> Upload {
         request_fingerprint: None,
         state: UploadState::Waiting,
         reason: None,
+        failed_at: None,
+        retry_until: None,
         created_at: Timestamp::now(),
         expires_at: Timestamp::now(),
         content_id: None,
