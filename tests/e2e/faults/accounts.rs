@@ -65,6 +65,7 @@ async fn removal(
     let uploads = [sandbox.upload(&film, &owner).await?, sandbox.upload(&film, &other).await?];
     // A fault that never comes.
     sandbox.ingest(&BadLuck::new(Fault::KillBefore(usize::MAX)), &uploads, calls as u64).await?;
+    let failed = sandbox.given_up(&Film::unique()?, &owner).await?;
     let put = async |table: &str, keys: &[(&str, &str)]| {
         let mut put = sandbox.dynamodb.put_item().table_name(table);
         for (name, value) in keys {
@@ -102,7 +103,7 @@ async fn removal(
     }
     ensure!(person.get("/me").await?.status == 401, "the identity is left");
     let library: Library = sandbox.library(&sandbox.root);
-    for id in [waiting, uploads[0]] {
+    for id in [waiting, uploads[0], failed] {
         ensure!(library.uploads.get(id).await?.is_none(), "an upload is left");
     }
     ensure!(library.videos.get(uploads[0].as_video()).await?.is_none(), "a video is left");

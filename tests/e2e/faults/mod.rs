@@ -4,6 +4,7 @@
 mod accounts;
 mod connector;
 mod promises;
+mod retry;
 mod sandbox;
 mod shares;
 
@@ -47,7 +48,7 @@ async fn a_lost_answer_to_a_call_of_the_encoder_changes_nothing() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_that_the_encoder_fails_at_tells_its_publisher_and_leaves_nothing() -> Result<()> {
+async fn a_film_that_the_encoder_fails_at_tells_its_publisher_who_has_it_tried_again() -> Result<()> {
     let Some(stack) = World::get().await.stack() else { return Ok(()) };
     let sandbox = Sandbox::create(stack).await?;
     sandbox.fail_to_encode(&sandbox::encoding::film().await?).await

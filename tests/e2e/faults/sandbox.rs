@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::connector::{BadLuck, Fault, Process};
 
 /// Long enough for a claim to be refused while it is live, short enough to be waited for.
-const LEASE: Duration = Duration::from_millis(300);
+pub(super) const LEASE: Duration = Duration::from_millis(300);
 
 pub struct Sandbox {
     pub(super) root: SdkConfig,

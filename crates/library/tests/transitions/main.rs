@@ -26,6 +26,8 @@ fn play(library: &Library, scenario: Scenario) {
         }
         world.settle().await;
         world.check();
+        world.let_go().await;
+        world.check();
     });
 }
 
@@ -49,12 +51,40 @@ fn play_many(scenarios: impl Strategy<Value = Scenario>) {
 
 #[test]
 fn everybody_gets_what_they_sent_and_bytes_are_stored_once() {
-    play_many(scenarios(false));
+    play_many(scenarios(false, false));
 }
 
 #[test]
 fn deleting_a_video_takes_nothing_from_anybody_else() {
-    play_many(scenarios(true));
+    play_many(scenarios(true, false));
+}
+
+#[test]
+fn what_was_given_up_is_kept_for_another_try_and_nothing_else() {
+    play_many(scenarios(false, true));
+}
+
+#[test]
+fn what_was_given_up_and_deleted_is_gone() {
+    play_many(scenarios(true, true));
+}
+
+/// Two people's upload is given up; one of them sends the same bytes again; then both retry.
+#[test]
+fn a_retry_joins_the_content_that_came_meanwhile() {
+    let given = |owner| Given { owner, bytes: 0, is_verified: true, is_promised: false };
+    let jobs = [
+        (Job::Claim, 0),
+        (Job::Claim, 1),
+        (Job::GiveUp, 0),
+        (Job::Claim, 2),
+        (Job::Package, 2),
+        (Job::Retry, 0),
+        (Job::Retry, 1),
+        (Job::Remove, 0),
+    ];
+    let rounds = jobs.into_iter().map(|(job, upload)| vec![Run::undisturbed(job, upload)]).collect();
+    play(&library(), Scenario { uploads: vec![given(1), given(2), given(2)], bad_bytes: None, rounds });
 }
 
 /// A worker joins an upload to a content and dies before it removes the object; its owner deletes the video; the event comes back.

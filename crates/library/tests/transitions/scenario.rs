@@ -26,6 +26,10 @@ pub enum Job {
     Complete,
     /// The owner takes an upload off their list.
     Abort,
+    /// The last try to package fails.
+    GiveUp,
+    /// The owner asks for another try.
+    Retry,
 }
 
 /// One worker's doing.
@@ -58,7 +62,7 @@ pub struct Scenario {
 }
 
 /// Mostly the same bytes, and workers that meet: that is where things can go wrong.
-pub fn scenarios(with_deletion: bool) -> impl Strategy<Value = Scenario> {
+pub fn scenarios(with_deletion: bool, with_failures: bool) -> impl Strategy<Value = Scenario> {
     let bytes = prop_oneof![4 => Just(0u8), 1 => Just(1u8)];
     let kind = (prop::bool::weighted(0.7), prop::bool::weighted(0.7));
     let given = (0u8..3, bytes, kind).prop_map(|(owner, bytes, (is_verified, is_promised))| Given {
@@ -71,7 +75,7 @@ pub fn scenarios(with_deletion: bool) -> impl Strategy<Value = Scenario> {
     let bad_bytes = prop::option::weighted(0.25, 0u8..2);
     (uploads, bad_bytes, any::<[bool; 2]>()).prop_flat_map(
         move |(uploads, bad_bytes, [is_brought, is_packaged])| {
-            let rounds = prop::collection::vec(round(uploads.len(), with_deletion), 1..=5);
+            let rounds = prop::collection::vec(round(uploads.len(), with_deletion, with_failures), 1..=5);
             rounds.prop_map(move |mut rounds| {
                 // Others often come when the first upload is there already.
                 let before = [(is_packaged && is_brought, Job::Package), (is_brought, Job::Claim)];
@@ -84,11 +88,15 @@ pub fn scenarios(with_deletion: bool) -> impl Strategy<Value = Scenario> {
     )
 }
 
-fn round(uploads: usize, with_deletion: bool) -> impl Strategy<Value = Vec<Run>> {
-    prop::collection::vec(run(uploads, with_deletion), 1..=6)
+fn round(
+    uploads: usize,
+    with_deletion: bool,
+    with_failures: bool,
+) -> impl Strategy<Value = Vec<Run>> {
+    prop::collection::vec(run(uploads, with_deletion, with_failures), 1..=6)
 }
 
-fn run(uploads: usize, with_deletion: bool) -> impl Strategy<Value = Run> {
+fn run(uploads: usize, with_deletion: bool, with_failures: bool) -> impl Strategy<Value = Run> {
     let job = prop_oneof![
         4 => Just(Job::Claim),
         4 => Just(Job::Package),
@@ -96,6 +104,8 @@ fn run(uploads: usize, with_deletion: bool) -> impl Strategy<Value = Run> {
         3 => Just(if with_deletion { Job::Delete } else { Job::Claim }),
         1 => Just(if with_deletion { Job::Abort } else { Job::Claim }),
         2 => Just(Job::Complete),
+        3 => Just(if with_failures { Job::GiveUp } else { Job::Package }),
+        3 => Just(if with_failures { Job::Retry } else { Job::Package }),
     ];
     let fate = prop_oneof![
         24 => Just(Fate::Answered),

@@ -8,7 +8,7 @@ use anyhow::bail;
 use library::{
     Checksum, Claim, Content, ContentDigest, ContentId, ContentState, Created, Finished, Lease, Library,
     Limits, Media, Renewal, Settled, Started, StoredObject, Streaming, Timestamp, Upload, UploadId,
-    UploadState, UserId,
+    UploadState, UserId, Work,
 };
 
 use crate::memory_dynamodb::{Circumstances, Fate, Shared, under};
@@ -91,7 +91,9 @@ impl World {
                 Job::Remove => self.remove(run.upload).await,
                 Job::Delete => self.delete(run.upload).await,
                 Job::Complete => self.complete(run.upload).await,
-                Job::Abort => self.library.uploads.remove(self.ids[run.upload]).await.map(drop),
+                Job::Abort => self.library.remove_upload(self.ids[run.upload]).await.map(drop),
+                Job::GiveUp => self.give_up(run.upload).await,
+                Job::Retry => self.retry(run.upload).await,
             }
         };
         let job = under(self.circumstances(run.fates.clone(), run.yields.clone()), job);
@@ -141,7 +143,7 @@ impl World {
                 if is_own && upload.state == UploadState::Processing {
                     self.send(&self.requests, index);
                 }
-                is_own
+                self.library.contents.get(id.as_content()).await?.is_some()
             }
             Claim::Busy(upload) if upload.lease_message_id.as_ref() == Some(&lease.message_id) => {
                 bail!("busy")
@@ -159,7 +161,14 @@ impl World {
     async fn package(&self, index: usize, lease: &Lease) -> anyhow::Result<()> {
         let (id, given) = (self.ids[index], self.scenario.uploads[index]);
         let (bytes, library) = (given.bytes, &self.library);
-        match library.contents.claim(id.as_content(), lease).await? {
+        let mut claim = library.contents.claim(id.as_content(), lease).await?;
+        if let Claim::Past(content) = &claim
+            && content.may_be_retried()
+        {
+            library.retry_all(content.content_id).await?;
+            claim = library.contents.claim(id.as_content(), lease).await?;
+        }
+        match claim {
             Claim::Claimed(content) if content.state == ContentState::Ready => {
                 library.publish(&content).await?;
                 self.copy(id.as_content(), lease).await
@@ -188,7 +197,7 @@ impl World {
             }
             Claim::Past(content) => match content.state {
                 ContentState::Ready => library.publish(&content).await,
-                ContentState::Failed => library.tell_failed(&content, "bad").await,
+                ContentState::Failed => library.end_retry(&content).await.map(drop),
                 ContentState::Removing => {
                     self.remove_outputs(id.as_content());
                     Ok(())
@@ -246,6 +255,50 @@ impl World {
         Ok(())
     }
 
+    /// The last delivery of a message failed, and the message is among the dead letters.
+    async fn give_up(&self, index: usize) -> anyhow::Result<()> {
+        let Some(message) = self.receive(&self.requests, index) else { return Ok(()) };
+        if self.library.give_up(self.ids[index].as_content(), Work::Packaging, "trouble").await? {
+            self.requests.lock().expect("no panic").remove(&message);
+        }
+        Ok(())
+    }
+
+    async fn retry(&self, index: usize) -> anyhow::Result<()> {
+        let Some(upload) = self.library.uploads.get(self.ids[index]).await? else { return Ok(()) };
+        if upload.state == UploadState::Failed {
+            self.library.retry(&upload).await?;
+        }
+        let Some(upload) = self.library.uploads.get(upload.id).await? else { return Ok(()) };
+        if let (UploadState::Processing, Some(content_id)) = (upload.state, upload.content_id) {
+            let content = self.library.contents.get(content_id).await?;
+            if content.is_some_and(|content| content.awaits_packaging()) {
+                let brought_by = self.ids.iter().position(|id| id.as_content() == content_id);
+                self.send(&self.requests, brought_by.expect("a content is brought by an upload"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The time for retries passes, and the reconciler goes through all contents.
+    pub async fn let_go(&self) {
+        self.database.lock().expect("no panic").end_all_retries();
+        under(self.circumstances(vec![], vec![]), async {
+            for id in &self.ids {
+                if let Some(content) = self.library.contents.get(id.as_content()).await.expect("no failure") {
+                    self.library.end_retry(&content).await.expect("no failure");
+                }
+            }
+        })
+        .await;
+        for upload in 0..self.ids.len() {
+            self.work(&Run::undisturbed(Job::Remove, upload)).await;
+        }
+        let contents: Vec<Content> = self.database.lock().expect("no panic").records("contents", is_content);
+        let failed = contents.iter().find(|content| content.state != ContentState::Ready);
+        assert_eq!(failed, None, "what nobody retried is gone");
+    }
+
     async fn delete(&self, index: usize) -> anyhow::Result<()> {
         if let Some(video) = self.library.videos.get(self.ids[index].as_video()).await? {
             self.library.delete_video(&video, None).await?;
@@ -298,6 +351,11 @@ impl Run {
 
 fn size_bytes(bytes: u8) -> u64 {
     1_000 + 100 * u64::from(bytes)
+}
+
+/// Whether this key is a content's.
+pub fn is_content(key: &str) -> bool {
+    key.ends_with("|content")
 }
 
 pub fn digest(bytes: u8) -> ContentDigest {

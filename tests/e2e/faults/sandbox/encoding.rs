@@ -52,7 +52,8 @@ impl Sandbox {
         Ok(Encoded { struck: bad_luck.has_struck(), outputs })
     }
 
-    /// The encoder fails each time that a piece is tried: the film is failed, with the reason, and everything goes.
+    /// The encoder fails each time that a piece is tried: the film is failed, with the reason. Its publisher has it tried again, with
+    /// an encoder that works.
     pub async fn fail_to_encode(&self, film: &Film) -> Result<()> {
         let luck = BadLuck::new(Fault::KillBefore(usize::MAX));
         let id = self.packaged(film).await?;
@@ -73,12 +74,14 @@ impl Sandbox {
         ensure!(upload.state == UploadState::Failed, "{:?}", upload.state);
         let reason = upload.reason.context("a reason")?;
         ensure!(reason.starts_with("The film could not be converted"), "{reason}");
+        ensure!(upload.retry_until.is_some(), "it can't be retried");
+        self.retry(&luck, id).await?;
+        self.plan(&luck, id.as_content()).await?;
+        self.deliver_pieces(&luck, 1).await?;
+        self.check_encoded(id).await?;
+        self.delete_video(&luck, id.as_video()).await?;
         self.remove_content(&luck, &json!(id.as_content().to_string())).await?;
-        let library = self.library(&self.root);
-        ensure!(library.contents.get(id.as_content()).await?.is_none(), "the content stays");
-        ensure!(self.keys(&self.media_bucket).await?.is_empty(), "objects stay");
-        ensure!(self.counts().await? == [0, 1, 0], "records: {:?}", self.counts().await?);
-        Ok(())
+        self.check_empty().await
     }
 
     /// Its owner deletes it after each number of messages in turn: whatever comes afterwards leaves nothing.
