@@ -26,7 +26,7 @@ struct Row(&'static str, [u16; COLUMNS.len()]);
 
 /// Tried from top to bottom, and each row from left to right.
 #[rustfmt::skip]
-const ROWS: [Row; 27] = [
+const ROWS: [Row; 28] = [
     //                         nobody forged expired disabled viewer publisher other owner admin
     // What needs no session looks at no token either.
     Row("sign_in",             [401,  401,   401,    401,     401,   401,      401,  401,  401]),
@@ -48,6 +48,8 @@ const ROWS: [Row; 27] = [
     Row("sign_parts",          [401,  401,   401,    404,     404,   404,      404,  200,  404]),
     // No part is there.
     Row("complete_upload",     [401,  401,   401,    404,     404,   404,      404,  409,  404]),
+    // It has not failed.
+    Row("retry_upload",        [401,  401,   401,    404,     404,   404,      404,  409,  409]),
     Row("abort_upload",        [401,  401,   401,    404,     404,   404,      404,  204,  404]),
     Row("list_videos",         [401,  401,   401,    200,     200,   200,      200,  200,  200]),
     Row("get_video",           [401,  401,   401,    200,     200,   200,      200,  200,  200]),

@@ -14,8 +14,8 @@ use crate::join::{Joined, Joining};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
 use crate::quota::Change;
-use crate::upload::UploadState;
 use crate::retry::held_with;
+use crate::upload::UploadState;
 use crate::uploads::{self, Failure, clear_failure, set_failure, upload_key};
 use crate::videos::video_item;
 use crate::write::{Committed, Write, commit};
@@ -182,11 +182,8 @@ impl Library {
     pub async fn tell_failed(&self, content: &Content, reason: &str) -> anyhow::Result<()> {
         let content_id = content.content_id;
         for Holder { owner_id, video_id, .. } in self.contents.holders(content_id).await? {
-            let upload = Write::update(
-                &self.tables.uploads,
-                upload_key(video_id.as_upload()),
-                held_with(content_id),
-            );
+            let upload =
+                Write::update(&self.tables.uploads, upload_key(video_id.as_upload()), held_with(content_id));
             let upload = set_failure(upload, &Failure { reason, retry_until: None });
             let share = Write::delete(&self.tables.contents, holder_key(content_id, &owner_id), None);
             let freed = Change::freed(content.size_bytes).of(&owner_id, &self.tables.contents);

@@ -228,9 +228,9 @@ impl Library {
         let opened =
             Write::update(&self.tables.contents, content_key(content_id), retryable_as_read(content));
         let opened = contents::enter(opened, ContentState::Processing)
-                .set_some("encoding", waits.then(|| string(Encoding::Needed)))
-                .remove("reason")
-                .remove("retry_until");
+            .set_some("encoding", waits.then(|| string(Encoding::Needed)))
+            .remove("reason")
+            .remove("retry_until");
         let mut writes = vec![clear_lease(opened)];
         if let Some(digest) = &content.digest {
             let free = Condition::Any(vec![Condition::Absent("pk"), points_to(content_id)]);

@@ -126,8 +126,9 @@ async fn videos_of(videos: &Videos, uploads: &[Upload]) -> anyhow::Result<Vec<Ex
 
 impl From<Upload> for ExportedUpload {
     fn from(upload: Upload) -> Self {
-        let Upload { id, name, description, file_name, size_bytes, state, reason, failed_at, created_at, .. } =
-            upload;
+        let Upload {
+            id, name, description, file_name, size_bytes, state, reason, failed_at, created_at, ..
+        } = upload;
         Self { id, name, description, file_name, size_bytes, state, reason, failed_at, created_at }
     }
 }

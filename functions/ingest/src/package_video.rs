@@ -34,7 +34,8 @@ const TIDYING: Duration = Duration::from_secs(10);
 pub const DELIVERIES: u32 = 5;
 
 /// What publishers read whose film could not be packaged. The cause is ours, and in the log.
-const GIVEN_UP: &str = "The film could not be processed, because of a fault on our side. It is kept for a week: try again.";
+const GIVEN_UP: &str =
+    "The film could not be processed, because of a fault on our side. It is kept for a week: try again.";
 
 /// The body of a message that asks for a content to be packaged.
 #[derive(Clone, Debug, Serialize, Deserialize)]

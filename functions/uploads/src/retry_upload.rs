@@ -37,7 +37,9 @@ pub(crate) async fn retry_upload(
     }
     let upload = context.uploads.get(id).await?.ok_or_else(Problem::not_found)?;
     match upload.state {
-        UploadState::Waiting | UploadState::Uploaded | UploadState::Checking => return Err(wrong_state(&upload)),
+        UploadState::Waiting | UploadState::Uploaded | UploadState::Checking => {
+            return Err(wrong_state(&upload));
+        }
         UploadState::Failed => return Err(not_retryable()),
         UploadState::Processing => {
             let content_id = upload.content_id.ok_or_else(Problem::not_found)?;

@@ -61,8 +61,7 @@ impl Sandbox {
     async fn package_unreadable(&self, bad_luck: &BadLuck, message: SqsMessage) -> bool {
         let process = self.process(bad_luck);
         let nowhere = format!("{}-nowhere", self.upload_bucket);
-        let environment =
-            package_video::Environment { upload_bucket: nowhere, ..self.package_environment() };
+        let environment = package_video::Environment { upload_bucket: nowhere, ..self.package_environment() };
         let mut context = package_video::Context::new(&self.config(&process), environment);
         context.lease = LEASE;
         let deadline = SystemTime::now() + Duration::from_secs(60);

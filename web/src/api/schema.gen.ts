@@ -352,6 +352,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has an upload processed again that failed in processing and says `retryable`. For its owner and admins; it can be repeated.
+         * @description The bytes are still there. If the same bytes were uploaded again meanwhile, the upload joins that content, or is a duplicate
+         *     if its owner has it already.
+         */
+        post: operations["retry_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/usage/{user_id}": {
         parameters: {
             query?: never;
@@ -512,9 +533,12 @@ export interface components {
         ExportedUpload: {
             created_at: components["schemas"]["Timestamp"];
             description?: string;
+            failed_at?: components["schemas"]["Timestamp"];
             file_name: string;
             id: components["schemas"]["UploadId"];
             name: string;
+            /** @description Why it failed. */
+            reason?: string;
             /** Format: int64 */
             size_bytes: number;
             state: components["schemas"]["UploadState"];
@@ -609,6 +633,8 @@ export interface components {
                 encoding?: components["schemas"]["UploadEncoding"];
                 /** @description Until when parts are taken. */
                 expires_at: components["schemas"]["Timestamp"];
+                /** @description When it failed. */
+                failed_at?: components["schemas"]["Timestamp"];
                 /** @description What the file was called on its owner's machine. */
                 file_name: string;
                 id: components["schemas"]["UploadId"];
@@ -628,6 +654,10 @@ export interface components {
                 parts?: components["schemas"]["UploadedPart"][];
                 /** @description Why it failed. */
                 reason?: string;
+                /** @description Until when it may be retried, where it may. */
+                retry_until?: components["schemas"]["Timestamp"];
+                /** @description Whether it failed and may be retried as it is, without sending anything again. */
+                retryable: boolean;
                 /**
                  * Format: int64
                  * @description How large the file is.
@@ -924,6 +954,8 @@ export interface components {
             encoding?: components["schemas"]["UploadEncoding"];
             /** @description Until when parts are taken. */
             expires_at: components["schemas"]["Timestamp"];
+            /** @description When it failed. */
+            failed_at?: components["schemas"]["Timestamp"];
             /** @description What the file was called on its owner's machine. */
             file_name: string;
             id: components["schemas"]["UploadId"];
@@ -943,6 +975,10 @@ export interface components {
             parts?: components["schemas"]["UploadedPart"][];
             /** @description Why it failed. */
             reason?: string;
+            /** @description Until when it may be retried, where it may. */
+            retry_until?: components["schemas"]["Timestamp"];
+            /** @description Whether it failed and may be retried as it is, without sending anything again. */
+            retryable: boolean;
             /**
              * Format: int64
              * @description How large the file is.
@@ -971,10 +1007,10 @@ export interface components {
          */
         UploadId: string;
         /**
-         * @description Where an upload is on its way. It never goes back.
+         * @description Where an upload is on its way. It goes back only from `failed`, when it is retried.
          *
          *     `waiting → uploaded → checking → duplicate | processing | ready | failed`, and
-         *     `processing → duplicate | ready | failed`. `uploaded` is skipped when S3's event overtakes the answer to the
+         *     `processing → duplicate | ready | failed`. One that may be retried: `failed → processing | ready | duplicate`. `uploaded` is skipped when S3's event overtakes the answer to the
          *     completion.
          * @enum {string}
          */
@@ -1759,6 +1795,33 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    retry_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload. */
+                id: components["schemas"]["UploadId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The upload, which is on its way again, or further. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["Internal"];
         };
     };

@@ -73,11 +73,7 @@ impl World {
             assert_eq!(found, digest(self.given(id.as_upload()).bytes));
             assert!(content_of_bytes.insert(found.to_string(), id).is_none(), "bytes are stored once");
         }
-        assert_eq!(
-            holders.len(),
-            videos.len() + given_up.len(),
-            "who has a share has a video, or may retry"
-        );
+        assert_eq!(holders.len(), videos.len() + given_up.len(), "who has a share has a video, or may retry");
         for upload in &given_up {
             let found = contents.iter().find(|content| Some(content.content_id) == upload.content_id);
             let found = found.expect("what may be retried has a content");
@@ -99,7 +95,7 @@ impl World {
         let may_have: BTreeSet<_> = contents.iter().map(|content| content.content_id).collect();
         let outputs = self.outputs.lock().expect("no panic");
         assert!(
-            outputs.is_superset(&with_outputs) && outputs.is_subset(&may_have), 
+            outputs.is_superset(&with_outputs) && outputs.is_subset(&may_have),
             "outputs are there for what is ready, and for nothing that is gone"
         );
         let kept: BTreeSet<_> = contents.iter().map(|content| content.content_id.as_upload()).collect();

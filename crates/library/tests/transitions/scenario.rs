@@ -88,11 +88,7 @@ pub fn scenarios(with_deletion: bool, with_failures: bool) -> impl Strategy<Valu
     )
 }
 
-fn round(
-    uploads: usize,
-    with_deletion: bool,
-    with_failures: bool,
-) -> impl Strategy<Value = Vec<Run>> {
+fn round(uploads: usize, with_deletion: bool, with_failures: bool) -> impl Strategy<Value = Vec<Run>> {
     prop::collection::vec(run(uploads, with_deletion, with_failures), 1..=6)
 }
 
