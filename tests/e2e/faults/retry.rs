@@ -158,7 +158,6 @@ impl Sandbox {
         }
         let left = json!(uploads[0].as_content().to_string());
         self.remove_content(bad_luck, &left).await?;
-        let content = self.check_ready(&[uploads[0], again]).await?;
         let library = self.library(&self.root);
         let duplicate = library.uploads.get(uploads[1]).await?.context("an upload is lost")?;
         ensure!(
@@ -166,6 +165,7 @@ impl Sandbox {
             "{duplicate:?}"
         );
         self.discard(bad_luck, uploads[1]).await?;
+        let content = self.check_ready(&[uploads[0], again]).await?;
         for upload in [uploads[0], again] {
             self.delete_video(bad_luck, upload.as_video()).await?;
         }
