@@ -310,7 +310,7 @@ impl Library {
             }
         }
         let reason = content.reason.as_deref().context("it failed without a reason")?;
-        self.tell_failed(content_id, reason).await?;
+        self.tell_failed(content, reason).await?;
         Ok(true)
     }
 
@@ -328,8 +328,7 @@ impl Library {
                 return Ok(Removed::Kept(kept));
             };
             let holder = kept.holder();
-            let upload =
-                Write::delete(&self.tables.uploads, upload_key(id), Some(failed_with(content_id)));
+            let upload = Write::delete(&self.tables.uploads, upload_key(id), Some(failed_with(content_id)));
             let mut writes = match self.contents.get(content_id).await? {
                 // It is retried at this moment.
                 Some(content) if matches!(content.state, ContentState::Processing | ContentState::Ready) => {

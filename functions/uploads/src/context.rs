@@ -71,7 +71,8 @@ impl Context {
         let dynamodb = DynamoDb::from_conf(dynamodb);
         Self {
             library: environment.videos_table.map(|videos| {
-                let (uploads, contents) = (environment.uploads_table.clone(), environment.contents_table.clone());
+                let (uploads, contents) =
+                    (environment.uploads_table.clone(), environment.contents_table.clone());
                 Library::new(dynamodb.clone(), Tables { uploads, contents, videos })
             }),
             package_queue: environment.package_queue_url.map(|url| PackageQueue::new(sdk, url)),

@@ -40,6 +40,8 @@ fn upload(owner: &UserId, size_bytes: u64) -> Upload {
         request_fingerprint: None,
         state: UploadState::Waiting,
         reason: None,
+        failed_at: None,
+        retry_until: None,
         created_at: Timestamp::now(),
         expires_at: Timestamp::now(),
         content_id: None,
@@ -69,7 +71,7 @@ async fn begin_all(library: &Library, beginnings: &[Beginning], limits: Limits) 
                 other => panic!("a new upload is {other:?}"),
             };
             if is_new && beginning.is_given_up {
-                library.uploads.remove(upload.id).await.expect("it comes to an end");
+                library.remove_upload(upload.id).await.expect("it comes to an end");
                 return 0;
             }
             if is_new { upload.size_bytes } else { 0 }
