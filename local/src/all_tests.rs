@@ -44,6 +44,7 @@ async fn in_browser(project: &Project) -> Result<()> {
     command.args(["run", "e2e"]).current_dir(project.web());
     command.env("BASE_URL", stack.site_url()).env("FILM", film);
     command.env("PUBLISHER_EMAIL", PUBLISHER.email).env("PUBLISHER_PASSWORD", PUBLISHER.password);
+    command.env("MATINEE_COMMAND", project.binaries().join("local"));
     command.env("VIEWER_EMAIL", VIEWER.email).env("VIEWER_PASSWORD", VIEWER.password);
     show(&mut command).await
 }

@@ -1,20 +1,18 @@
 //! Matinee as a program uses it: its API over HTTP, nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-/// Parts signed at a time. A signature lives for minutes, so it is fetched shortly before it is used.
-const PARTS_PER_BATCH: u64 = 8;
+/// How long a service may take to take a connection, and to go on with an answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+const SILENT_AT_MOST: Duration = Duration::from_secs(60);
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// Somebody signed in.
@@ -33,17 +31,90 @@ pub struct Upload {
     pub id: String,
     /// `waiting`, `uploaded`, `checking`, `duplicate`, `processing`, `ready` or `failed`.
     pub state: String,
+    /// What it is called.
+    pub name: String,
+    /// What its file was called where it was begun.
+    pub file_name: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// What comes with each part: `sha256` or `none`.
+    pub checksum: String,
+    /// When it was begun, in RFC 3339.
+    pub created_at: String,
+    /// The parts that have arrived, while it waits for more. Empty in lists.
+    #[serde(default)]
+    pub parts: Vec<ArrivedPart>,
     /// Why it is in that state, in a sentence.
     pub reason: Option<String>,
     /// Size of each part but the last, in bytes.
     pub part_size_bytes: u64,
     /// Number of parts.
-    pub part_count: u64,
+    pub part_count: u32,
     /// The video that it became.
     pub video_id: Option<String>,
     /// The video that holds the same bytes already.
     pub duplicate_of: Option<String>,
 }
+
+/// A part that S3 has.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ArrivedPart {
+    /// From 1.
+    pub number: u32,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its SHA-256 in base64, if it came with one.
+    pub sha256: Option<String>,
+}
+
+/// Some uploads of an owner, newest first.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Uploads {
+    /// Without their parts.
+    pub items: Vec<Upload>,
+    /// Where the next page begins, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// How to send one part: a PUT with these headers.
+#[derive(Clone, Deserialize)]
+pub struct SignedPart {
+    /// From 1.
+    pub number: u32,
+    /// A secret.
+    pub url: String,
+    /// To be sent as they are.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// The service refused a request.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// How long to wait before asking again, if the service says so.
+    pub retry_after: Option<Duration>,
+    detail: String,
+}
+
+impl Refusal {
+    /// What a service that does not go on would have had to say.
+    pub(crate) fn timeout() -> Self {
+        Self {
+            status: StatusCode::REQUEST_TIMEOUT,
+            retry_after: None,
+            detail: "The connection moved no more bytes.".into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.status, self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// What is to be uploaded.
 #[derive(Debug, Serialize)]
@@ -89,20 +160,17 @@ struct SignedParts {
     parts: Vec<SignedPart>,
 }
 
-#[derive(Deserialize)]
-struct SignedPart {
-    number: u64,
-    url: String,
-    headers: BTreeMap<String, String>,
-}
-
 impl Client {
     /// Signs in at the site.
     ///
     /// # Errors
     /// When the site does not answer or the password is wrong.
     pub async fn sign_in(site: &str, email: &str, password: &str) -> Result<Self> {
-        let http = reqwest::Client::new();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .read_timeout(SILENT_AT_MOST)
+            .build()
+            .context("making an HTTP client")?;
         let body = json!({"email": email, "password": password});
         let answer = http.post(format!("{site}/api/session")).json(&body).send().await?;
         let answer = successful(answer).await.context("signing in")?;
@@ -133,43 +201,44 @@ impl Client {
         Ok(answer.json().await?)
     }
 
-    /// Sends the parts of the file, each with its checksum, and tells after each how many bytes are there.
+    /// One page of the caller's uploads, newest first.
     ///
     /// # Errors
-    /// When the file cannot be read, or the API or the store refuses a part.
-    pub async fn send_parts(
-        &mut self,
-        upload: &Upload,
-        file: &mut File,
-        mut progress: impl FnMut(u64),
-    ) -> Result<()> {
-        let mut sent_bytes = 0;
-        let mut first = 1;
-        while first <= upload.part_count {
-            let last = upload.part_count.min(first + PARTS_PER_BATCH - 1);
-            let mut checksums = Vec::new();
-            for number in first..=last {
-                let part = read_part(file, upload, number).await?;
-                let sha256 = BASE64_STANDARD.encode(digest(&SHA256, &part));
-                checksums.push(json!({"number": number, "sha256": sha256}));
-            }
-            let body = json!({"parts": checksums});
-            let path = format!("/uploads/{}/parts", upload.id);
-            let answer = self.send(Method::POST, &path, |request| request.json(&body)).await?;
-            let signed: SignedParts = answer.json().await?;
-            for part in signed.parts {
-                let content = read_part(file, upload, part.number).await?;
-                sent_bytes += content.len() as u64;
-                let mut request = self.http.put(&part.url).body(content);
-                for (name, value) in &part.headers {
-                    request = request.header(name, value);
-                }
-                successful(request.send().await?).await.with_context(|| format!("part {}", part.number))?;
-                progress(sent_bytes);
-            }
-            first = last + 1;
+    /// When the API refuses.
+    pub async fn uploads(&mut self, cursor: Option<&str>) -> Result<Uploads> {
+        let mut path = "/uploads?limit=100".to_owned();
+        if let Some(cursor) = cursor {
+            // Writing to a String cannot fail.
+            let _ = write!(path, "&cursor={}", utf8_percent_encode(cursor, NON_ALPHANUMERIC));
         }
-        Ok(())
+        Ok(self.send(Method::GET, &path, |request| request).await?.json().await?)
+    }
+
+    /// An upload as it is now.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn upload(&mut self, id: &str) -> Result<Upload> {
+        Ok(self.send(Method::GET, &format!("/uploads/{id}"), |request| request).await?.json().await?)
+    }
+
+    /// Has parts signed: their numbers and their SHA-256 in base64.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn sign_parts(&mut self, upload_id: &str, parts: &[(u32, String)]) -> Result<Vec<SignedPart>> {
+        let parts: Vec<Value> =
+            parts.iter().map(|(number, sha256)| json!({"number": number, "sha256": sha256})).collect();
+        let body = json!({ "parts": parts });
+        let path = format!("/uploads/{upload_id}/parts");
+        let answer = self.send(Method::POST, &path, |request| request.json(&body)).await?;
+        Ok(answer.json::<SignedParts>().await?.parts)
+    }
+
+    /// What sends requests in nobody's name, to the store for example.
+    #[must_use]
+    pub fn http(&self) -> reqwest::Client {
+        self.http.clone()
     }
 
     /// Says that all parts are there.
@@ -194,8 +263,7 @@ impl Client {
         let mut state = String::new();
         let mut since = std::time::Instant::now();
         loop {
-            let path = format!("/uploads/{}", upload.id);
-            let now: Upload = self.send(Method::GET, &path, |request| request).await?.json().await?;
+            let now = self.upload(&upload.id).await?;
             if now.state != state {
                 state.clone_from(&now.state);
                 since = std::time::Instant::now();
@@ -286,16 +354,13 @@ impl Client {
         let url = format!("{}/api/session/refresh", self.site);
         let answer = self.http.post(url).header(header::COOKIE, &self.refresh_cookie).send().await?;
         let answer = successful(answer).await.context("renewing the session")?;
+        let renewed = cookies(&answer);
+        if !renewed.is_empty() {
+            self.refresh_cookie = renewed;
+        }
         self.access_token = token(&answer.json().await?)?;
         Ok(())
     }
-}
-
-async fn read_part(file: &mut File, upload: &Upload, number: u64) -> Result<Vec<u8>> {
-    let mut part = Vec::new();
-    file.seek(std::io::SeekFrom::Start((number - 1) * upload.part_size_bytes)).await?;
-    file.take(upload.part_size_bytes).read_to_end(&mut part).await?;
-    Ok(part)
 }
 
 fn token(session: &Value) -> Result<String> {
@@ -311,16 +376,16 @@ fn cookies(answer: &Response) -> String {
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// The answer, or its problem as an error.
-async fn successful(answer: Response) -> Result<Response> {
-    if answer.status().is_success() {
+/// The answer, or a [`Refusal`].
+pub(crate) async fn successful(answer: Response) -> Result<Response> {
+    let status = answer.status();
+    if status.is_success() {
         return Ok(answer);
     }
-    let status = answer.status();
+    let retry_after =
+        answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let text = answer.text().await.unwrap_or_default();
     let problem: Value = serde_json::from_str(&text).unwrap_or_default();
-    match problem["detail"].as_str().or(problem["title"].as_str()) {
-        Some(detail) => bail!("{status}: {detail}"),
-        None => bail!("{status}: {}", text.trim()),
-    }
+    let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or(text.trim()).to_owned();
+    bail!(Refusal { status, retry_after: retry_after.map(Duration::from_secs), detail })
 }

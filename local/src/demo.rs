@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tokio::fs::File;
 
 use crate::client::{Client, NewUpload, Playback, Upload};
+use crate::upload::{PartFile, Progress, send_parts};
 
 /// How long an upload may stay in one state.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -60,8 +60,8 @@ pub async fn upload(
     key: Option<&str>,
     table: &mut Table,
 ) -> Result<Upload> {
-    let mut content = File::open(file).await.with_context(|| format!("opening {}", file.display()))?;
-    let size_bytes = content.metadata().await?.len();
+    let content = PartFile::open(file)?;
+    let size_bytes = content.size_bytes();
     let name = file.file_stem().and_then(|name| name.to_str()).context("the file's name is not UTF-8")?;
     let file_name =
         file.file_name().and_then(|name| name.to_str()).context("the file's name is not UTF-8")?;
@@ -71,7 +71,7 @@ pub async fn upload(
     if upload.state != "waiting" {
         return Ok(upload);
     }
-    client.send_parts(&upload, &mut content, |_| {}).await?;
+    send_parts(client, &upload, &content, (1..=upload.part_count).collect(), &Progress::silent()).await?;
     table.row("send parts", &format!("{size_bytes} bytes"));
     let upload = client.complete(&upload).await?;
     table.row("complete", "");

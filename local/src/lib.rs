@@ -17,6 +17,7 @@ pub mod layers;
 pub mod live;
 pub mod live_demo;
 pub mod mails;
+pub mod password;
 pub mod people;
 pub mod port;
 pub mod project;
@@ -29,6 +30,7 @@ pub mod stack;
 pub mod stamp;
 pub mod step;
 pub mod tools;
+pub mod upload;
 
 pub use deployment::{Deployment, Function};
 pub use endpoint::Endpoint;

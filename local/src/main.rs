@@ -13,7 +13,8 @@ use local::film::{self, DEMO_FILM};
 use local::live::CHANNELS;
 use local::mails::{Mail, mails};
 use local::running::Running;
-use local::{Endpoint, Options, Project, Stack, all_tests, demo, live_demo, redrive, setup};
+use local::upload::{self, Film};
+use local::{Endpoint, Options, Project, Stack, all_tests, demo, live_demo, password, redrive, setup};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the site is when nothing else is there.
@@ -57,6 +58,25 @@ enum Command {
         #[arg(long, default_value = PUBLISHER.password, hide_default_value = true)]
         password: String,
     },
+    /// Uploads a film, waits until it is ready, and prints its address. After Ctrl-C, or on another machine, the same command goes on.
+    ///
+    /// The password is read from the terminal, or taken from MATINEE_PASSWORD.
+    Upload {
+        /// The film.
+        file: PathBuf,
+        /// Site of a deployed stack. Without it, the service that runs here.
+        #[arg(long)]
+        site: Option<String>,
+        /// Who signs in; MATINEE_EMAIL if not given, and the demo's publisher if neither is and the service runs here.
+        #[arg(long)]
+        email: Option<String>,
+        /// What the film is called; the file's name without its ending, if not given.
+        #[arg(long)]
+        name: Option<String>,
+        /// What it is about.
+        #[arg(long)]
+        description: Option<String>,
+    },
     /// Lets five viewers watch live channels, and says what they got and whether it plays.
     LiveDemo {
         /// How long they watch.
@@ -94,6 +114,9 @@ async fn carry_out(mut arguments: Arguments) -> Result<()> {
         Some(Command::Reset) => reset(&project).await,
         Some(Command::Demo { file, site, email, password }) => {
             demo(&project, file, site, &email, &password).await
+        }
+        Some(Command::Upload { file, site, email, name, description }) => {
+            upload(&project, site, email, &Film { file, name, description }).await
         }
         Some(Command::LiveDemo { seconds }) => live_demo(&project, seconds).await,
         Some(Command::Mails) => print_mails(&project).await,
@@ -209,6 +232,38 @@ async fn demo(
     tokio::select! {
         done = demo::run(&site, email, password, &file) => done,
         () = asked_to_stop() => Ok(()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the address is what people wait for")]
+async fn upload(project: &Project, site: Option<String>, email: Option<String>, film: &Film) -> Result<()> {
+    let is_here = site.is_none();
+    let site = match (site, Running::find(project).await) {
+        (Some(site), _) => site.trim_end_matches('/').to_owned(),
+        (None, Some(running)) => running.site_url,
+        (None, None) => bail!("Matinee does not run here; name a deployed one with --site"),
+    };
+    let email = email.or_else(|| std::env::var("MATINEE_EMAIL").ok());
+    let is_demo = is_here && email.as_deref().is_none_or(|email| email == PUBLISHER.email);
+    let email = match email {
+        Some(email) => email,
+        None if is_demo => PUBLISHER.email.to_owned(),
+        None => bail!("say who you are with --email"),
+    };
+    let work = async {
+        let password = match std::env::var("MATINEE_PASSWORD") {
+            Ok(password) => password,
+            Err(_) if is_demo => PUBLISHER.password.to_owned(),
+            Err(_) => password::ask(&format!("Password of {email} at {site}: ")).await?,
+        };
+        upload::run(&site, &email, &password, film).await
+    };
+    tokio::select! {
+        address = work => {
+            println!("{}", address?);
+            Ok(())
+        }
+        () = asked_to_stop() => bail!("Paused. The same command goes on."),
     }
 }
 

@@ -3,6 +3,7 @@
 mod accounts;
 mod catalog;
 mod contract;
+mod curl_uploads;
 mod door;
 mod encoding;
 mod faults;
