@@ -180,6 +180,12 @@ impl Client {
         Ok(Self { http, site: site.to_owned(), access_token, refresh_cookie })
     }
 
+    /// The token that requests carry, for some minutes.
+    #[must_use]
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+
     /// Announces a film. With the same key, a repeat answers the upload that is there.
     ///
     /// # Errors

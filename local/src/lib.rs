@@ -6,6 +6,7 @@
 
 pub mod all_tests;
 pub mod cdn;
+pub mod check_api;
 pub mod client;
 pub mod demo;
 pub mod demo_world;

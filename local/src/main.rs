@@ -14,7 +14,9 @@ use local::live::CHANNELS;
 use local::mails::{Mail, mails};
 use local::running::Running;
 use local::upload::{self, Film};
-use local::{Endpoint, Options, Project, Stack, all_tests, demo, live_demo, password, redrive, setup};
+use local::{
+    Endpoint, Options, Project, Stack, all_tests, check_api, demo, live_demo, password, redrive, setup,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the site is when nothing else is there.
@@ -85,6 +87,8 @@ enum Command {
     },
     /// Prints the mails with codes that the service here would have sent.
     Mails,
+    /// Holds the API of a service of its own against its OpenAPI document with Schemathesis, for each role.
+    CheckApi,
     /// Runs all tests: Rust's, the pages' and those in a browser, with stacks of their own.
     Test,
     /// Moves the messages of the dead-letter queues back, once their cause has been removed.
@@ -120,6 +124,7 @@ async fn carry_out(mut arguments: Arguments) -> Result<()> {
         }
         Some(Command::LiveDemo { seconds }) => live_demo(&project, seconds).await,
         Some(Command::Mails) => print_mails(&project).await,
+        Some(Command::CheckApi) => check_api::run(&project).await,
         Some(Command::Test) => all_tests::run(&project).await,
         Some(Command::Redrive { stack }) => redrive(&project, stack).await,
     }

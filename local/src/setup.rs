@@ -1,6 +1,7 @@
 //! Everything that has to be installed and built before the service can start.
 
 use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -50,12 +51,36 @@ async fn alone(project: &Project) -> Result<File> {
 /// When Python cannot make the environment or pip fails.
 pub async fn python(project: &Project) -> Result<()> {
     let requirements = project.root.join("local/requirements.txt");
-    let stamp = Stamp::of(project, "python", std::slice::from_ref(&requirements), &[])?;
-    if stamp.is_current() && project.python().exists() {
+    let what = "packages for the local AWS and for deploying";
+    python_packages(project, "python", what, requirements, project.python_environment()).await
+}
+
+/// Installs Schemathesis into a virtual environment of its own, for some of what it needs is pinned otherwise in the other. Answers the
+/// program.
+///
+/// # Errors
+/// When Python cannot make the environment or pip fails.
+pub async fn schemathesis(project: &Project) -> Result<PathBuf> {
+    let requirements = project.root.join("tests/api/requirements.txt");
+    let environment = project.kept().join("schemathesis");
+    let program = environment.join("bin/schemathesis");
+    python_packages(project, "schemathesis", "what checks the API", requirements, environment).await?;
+    Ok(program)
+}
+
+async fn python_packages(
+    project: &Project,
+    name: &str,
+    what: &str,
+    requirements: PathBuf,
+    environment: PathBuf,
+) -> Result<()> {
+    let stamp = Stamp::of(project, name, std::slice::from_ref(&requirements), &[])?;
+    let python = environment.join("bin/python");
+    if stamp.is_current() && python.exists() {
         return Ok(());
     }
-    let step = Step::start("python", "packages for the local AWS and for deploying");
-    let environment = project.python_environment();
+    let step = Step::start(name, what);
     if environment.exists() {
         tokio::fs::remove_dir_all(&environment).await.context("removing the old Python environment")?;
     }
@@ -73,8 +98,7 @@ pub async fn python(project: &Project) -> Result<()> {
         "--only-binary",
         ":all:",
     ];
-    step.run(project, Command::new(project.python()).args(pip).arg("--requirement").arg(&requirements))
-        .await?;
+    step.run(project, Command::new(python).args(pip).arg("--requirement").arg(&requirements)).await?;
     stamp.set()?;
     step.done();
     Ok(())
