@@ -2,6 +2,7 @@
 //! then refers to one description of it.
 
 use std::collections::BTreeMap;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
 
@@ -22,7 +23,7 @@ macro_rules! problem_responses {
 
         /// Every problem's name and description, for the components of the document.
         pub(crate) fn all() -> Vec<(&'static str, Response)> {
-            vec![$((stringify!($name), described($description))),*]
+            vec![$((stringify!($name), described(stringify!($name), $description))),*]
         }
     };
 }
@@ -72,12 +73,23 @@ fn reference(name: &str) -> RefOr<Response> {
     RefOr::Ref(Ref::from_response_name(name))
 }
 
-fn described(description: &str) -> Response {
+fn described(name: &str, description: &str) -> Response {
     let schema = Ref::from_schema_name(ProblemDetails::name());
-    ResponseBuilder::new()
+    let response = ResponseBuilder::new()
         .description(description)
-        .content("application/problem+json", Content::new(Some(schema)))
+        .content("application/problem+json", Content::new(Some(schema)));
+    // Most of those without a session get no further than to API Gateway, which has words of its own.
+    let gateways = if name == stringify!(Unauthenticated) { Some(gateways_message()) } else { None };
+    gateways
+        .into_iter()
+        .fold(response, |response, content| response.content("application/json", content))
         .build()
+}
+
+fn gateways_message() -> Content {
+    let message = ObjectBuilder::new().schema_type(Type::String);
+    let schema = ObjectBuilder::new().property("message", message).required("message");
+    Content::new(Some(schema))
 }
 
 /// The schemas that the descriptions refer to.

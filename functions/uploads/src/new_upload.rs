@@ -42,7 +42,7 @@ pub(crate) struct NewUpload {
     #[schema(max_length = 255, nullable = false)]
     content_type: Option<String>,
     /// The content digest, if it is known already: the bytes are refused if theirs differs.
-    #[schema(nullable = false)]
+    #[schema(pattern = "^[A-Za-z0-9+/]{43}=-[1-9][0-9]{0,4}$", nullable = false)]
     digest: Option<String>,
     /// What will come with each part: `sha256` unless said otherwise.
     #[serde(default)]

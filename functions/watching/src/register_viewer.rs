@@ -7,8 +7,8 @@ use aws_config::SdkConfig;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::header::ACCEPT;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
 use cold_start::required_env;
@@ -131,7 +131,10 @@ pub fn router(context: Context) -> Router {
     security(("bearer" = [])),
     request_body(content = String, content_type = "text/plain", description = "The viewer's id in the first line."),
     responses(
-        (status = 200, description = "The viewer is registered. Without `Accept: application/json` the body is empty.", body = Registration),
+        (
+            status = 200, description = "The viewer is registered. Without `Accept: application/json` the body is empty.",
+            content((Registration = "application/json"), (String = "text/plain"))
+        ),
         InvalidRequest, Unauthenticated, Forbidden, Conflict,
     )
 )]
@@ -149,7 +152,7 @@ pub(crate) async fn register_viewer(
     })?;
     register(&context.viewers, &caller, &viewer).await?;
     if !wants_json(&headers) {
-        return Ok(StatusCode::OK.into_response());
+        return Ok([(CONTENT_TYPE, "text/plain")].into_response());
     }
     let expires_at_s = now_ms() / 1_000 + TICKET_LIFETIME_S;
     let ticket = context.signing_key().await?.sign(&viewer, expires_at_s);

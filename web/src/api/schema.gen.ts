@@ -1195,6 +1195,9 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
+                "application/json": {
+                    message: string;
+                };
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
@@ -1481,6 +1484,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Registration"];
+                    "text/plain": string;
                 };
             };
             400: components["responses"]["InvalidRequest"];
