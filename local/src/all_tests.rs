@@ -50,7 +50,7 @@ async fn in_browser(project: &Project) -> Result<()> {
 }
 
 /// Runs a command whose output is what people want to see.
-pub(crate) async fn show(command: &mut Command) -> Result<()> {
+async fn show(command: &mut Command) -> Result<()> {
     let name = format!("{:?}", command.as_std());
     eprintln!("\n  {name}");
     let status = command.kill_on_drop(true).status().await.with_context(|| format!("starting {name}"))?;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 use crate::client::Client;
@@ -40,10 +40,12 @@ async fn check(project: &Project, program: &Path, site: &str, role: &str, access
     command.args(["--url", &format!("{site}/api")]);
     command.args(["--report", "junit", "--report-junit-path"]);
     command.arg(project.logs().join(format!("check-api-{role}.xml")));
-    // Not among the arguments, which are shown.
+    // Not among the arguments, which everybody on the machine sees.
     command.env("MATINEE_TOKEN", access_token).current_dir(project.kept());
     eprintln!("\n  the API as its document says, for {role}");
-    crate::all_tests::show(&mut command).await
+    let status = command.kill_on_drop(true).status().await.context("starting Schemathesis")?;
+    ensure!(status.success(), "the API is not as its document says, for {role}");
+    Ok(())
 }
 
 fn may_publish(role: &str) -> bool {
