@@ -23,8 +23,8 @@ impl Project {
     pub fn find() -> Result<Self> {
         let program = std::env::current_exe().context("this program does not know where it is")?;
         let mut folder = program.parent();
-        // Tests lie one folder deeper.
-        if folder.is_some_and(|f| f.ends_with("deps")) {
+        // Tests and examples lie one folder deeper.
+        if folder.is_some_and(|f| f.ends_with("deps") || f.ends_with("examples")) {
             folder = folder.and_then(Path::parent);
         }
         let folder = folder.context("this program lies in no folder")?;

@@ -30,7 +30,7 @@ pub(crate) struct NewUpload {
     #[schema(min_length = 1, max_length = 300)]
     name: String,
     /// What the video is about.
-    #[schema(max_length = 5000, nullable = false)]
+    #[schema(max_length = 5000)]
     description: Option<String>,
     /// What the file is called on its owner's machine.
     #[schema(min_length = 1, max_length = 255)]
@@ -39,10 +39,10 @@ pub(crate) struct NewUpload {
     #[schema(minimum = 1)]
     size_bytes: u64,
     /// What the file is said to be. It decides nothing.
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     content_type: Option<String>,
     /// The content digest, if it is known already: the bytes are refused if theirs differs.
-    #[schema(pattern = "^[A-Za-z0-9+/]{43}=-[1-9][0-9]{0,4}$", nullable = false)]
+    #[schema(pattern = "^[A-Za-z0-9+/]{43}=-[1-9][0-9]{0,4}$")]
     digest: Option<String>,
     /// What will come with each part: `sha256` unless said otherwise.
     #[serde(default)]

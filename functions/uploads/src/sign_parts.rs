@@ -30,7 +30,7 @@ pub(crate) struct PartToSign {
     #[schema(minimum = 1, maximum = 10_000)]
     number: u32,
     /// Standard base64 of the part's SHA-256. Required if the upload's `checksum` is `sha256`.
-    #[schema(pattern = "^[A-Za-z0-9+/]{43}=$", nullable = false)]
+    #[schema(pattern = "^[A-Za-z0-9+/]{43}=$")]
     sha256: Option<String>,
 }
 
