@@ -14,6 +14,8 @@ export type UploadState = Upload['state']
 export type Video = operations['get_video']['responses'][200]['content']['application/json']
 export type Playback = operations['start_playback']['responses'][200]['content']['application/json']
 export type Channel = operations['list_channels']['responses'][200]['content']['application/json']['items'][number]
+/** What `register_viewer` answers whoever accepts JSON. */
+export type Registration = operations['register_viewer']['responses'][200]['content']['application/json']
 export type SignIn = operations['list_sign_ins']['responses'][200]['content']['application/json']['items'][number]
 export type SignedParts = operations['sign_parts']['responses'][200]['content']['application/json']
 

@@ -504,11 +504,11 @@ export interface components {
             /** @description What will come with each part: `sha256` unless said otherwise. */
             checksum?: components["schemas"]["Checksum"];
             /** @description What the file is said to be. It decides nothing. */
-            content_type?: string;
+            content_type?: string | null;
             /** @description What the video is about. */
-            description?: string;
+            description?: string | null;
             /** @description The content digest, if it is known already: the bytes are refused if theirs differs. */
-            digest?: string;
+            digest?: string | null;
             /** @description What the file is called on its owner's machine. */
             file_name: string;
             /** @description What the video is to be called. */
@@ -723,7 +723,7 @@ export interface components {
              */
             number: number;
             /** @description Standard base64 of the part's SHA-256. Required if the upload's `checksum` is `sha256`. */
-            sha256?: string;
+            sha256?: string | null;
         };
         /** @description The password that one has, and the one to have instead. */
         PasswordChange: {

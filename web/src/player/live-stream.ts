@@ -1,4 +1,4 @@
-import { answer, api } from '../api/client'
+import { answer, api, type Registration } from '../api/client'
 import { Problem } from '../api/problem'
 import { session } from '../session'
 
@@ -9,14 +9,14 @@ import { session } from '../session'
 export async function openLiveStream(channel: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
   const userId = session.user?.id
   if (!userId) throw Problem.from(401, undefined)
-  const { user_id: viewerId, ticket } = await answer(
+  const { user_id: viewerId, ticket } = (await answer(
     api.POST('/register', {
       headers: { accept: 'application/json', 'content-type': 'text/plain' },
       body: userId,
       bodySerializer: (text: string) => text,
       signal,
     }),
-  )
+  )) as Registration
   const response = await connect(channel, credentials(viewerId, ticket), signal)
   if (response.ok && response.body && response.headers.get('content-type') === 'video/mp2t') return response.body
   await response.body?.cancel()
