@@ -9,6 +9,7 @@ mod encoding;
 mod faults;
 mod films;
 mod ingest;
+mod instant;
 mod lambda_events;
 mod live;
 mod playback;

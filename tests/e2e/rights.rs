@@ -26,7 +26,7 @@ struct Row(&'static str, [u16; COLUMNS.len()]);
 
 /// Tried from top to bottom, and each row from left to right.
 #[rustfmt::skip]
-const ROWS: [Row; 28] = [
+const ROWS: [Row; 30] = [
     //                         nobody forged expired disabled viewer publisher other owner admin
     // What needs no session looks at no token either.
     Row("sign_in",             [401,  401,   401,    401,     401,   401,      401,  401,  401]),
@@ -46,6 +46,9 @@ const ROWS: [Row; 28] = [
     Row("get_quota",           [401,  401,   401,    200,     403,   200,      200,  200,  200]),
     Row("get_upload",          [401,  401,   401,    404,     404,   404,      404,  200,  200]),
     Row("sign_parts",          [401,  401,   401,    404,     404,   404,      404,  200,  404]),
+    Row("create_challenge",    [401,  401,   401,    404,     404,   404,      404,  200,  404]),
+    // Of nothing that is stored.
+    Row("answer_challenge",    [401,  401,   401,    404,     404,   404,      404,  409,  404]),
     // No part is there.
     Row("complete_upload",     [401,  401,   401,    404,     404,   404,      404,  409,  404]),
     // It has not failed.
@@ -118,6 +121,8 @@ impl Things {
             "change_password" => request.json(&json!({"old_password": wrong, "password": right})),
             "delete_account" => request.json(&json!({"password": wrong})),
             "create_upload" => request.json(&announce(&Film::unique()?)),
+            "create_challenge" => request.json(&json!({"digest": tests::digest_of(b"unknown", 8 << 20)})),
+            "answer_challenge" => request.json(&json!({"hmac": tests::sha256(b"")})),
             "sign_parts" => request.json(&json!({"parts": [{"number": 1, "sha256": tests::sha256(b"")}]})),
             "update_video" => request.header("if-match", "\"0\"").json(&json!({"title": "x"})),
             "delete_video" => request.header("if-match", "\"0\""),

@@ -1,7 +1,14 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { vi } from 'vitest'
 
 const PART_SIZE_BYTES = 1000
+const NONCE = Buffer.alloc(32, 7)
+/** The places that are asked for. */
+const RANGES = [
+  { start: 0, length: 10 },
+  { start: 1234, length: 5 },
+  { start: 1236, length: 10 },
+]
 
 interface StoredUpload {
   id: string
@@ -29,9 +36,17 @@ export class FakeUploadServer {
   readonly refusals = new Map<number, { status: number; code: string }[]>()
   /** After so many parts, S3 answers no more: the connections hang. */
   hangAfter = Infinity
+  /** Uploads that take no parts any more. */
+  readonly gone = new Set<string>()
   readonly #keys = new Map<string, string>()
   /** The creation's answer is lost this often, although the upload was made. */
   lostCreations = 0
+  /** A file that somebody else has sent before. */
+  stored: Buffer | undefined
+  /** Digests that were asked about, in order. */
+  readonly challenges: string[] = []
+  /** Whether proofs are answered at all. */
+  answersProofs = true
 
   install(): void {
     const s3 = this
@@ -102,7 +117,7 @@ export class FakeUploadServer {
     if (refusal) return refusal
     if (headers['x-amz-checksum-sha256'] !== sha256Of(bytes)) return { status: 400, code: 'BadDigest' }
     const upload = this.uploads.get(id)
-    if (!upload) return { status: 404, code: 'NoSuchUpload' }
+    if (!upload || this.gone.has(id)) return { status: 404, code: 'NoSuchUpload' }
     upload.parts.set(number, bytes)
     return { status: 200, code: '' }
   }
@@ -119,6 +134,22 @@ export class FakeUploadServer {
     const upload = this.uploads.get(id)
     if (!upload) return Response.json({ detail: 'There is no such upload.' }, { status: 404 })
     if (action === 'parts') return this.#sign(upload, await request.json())
+    if (action === 'challenge') {
+      this.challenges.push(((await request.json()) as { digest: string }).digest)
+      return Response.json({ nonce: NONCE.toString('base64'), ranges: RANGES, expires_at: '2100-01-01T00:00:00.000Z' })
+    }
+    if (action === 'proof') {
+      if (!this.answersProofs) await new Promise(() => undefined)
+      const { hmac } = (await request.json()) as { hmac: string }
+      const stored = this.stored
+      const isKnown = stored && this.challenges.at(-1) === digestOf(stored) && hmac === hmacOf(stored)
+      if (!isKnown) return Response.json({ type: 'urn:matinee:problem:not-proved', detail: 'No.' }, { status: 409 })
+      upload.state = 'ready'
+      // Its parts go before the page hears of it.
+      this.uploads.set(id, { ...upload, parts: new Map() })
+      this.gone.add(id)
+      return Response.json(told(upload))
+    }
     if (action === 'complete') {
       if (upload.parts.size < countOf(upload)) return Response.json({ detail: 'Parts are missing.' }, { status: 409 })
       upload.state = 'uploaded'
@@ -175,6 +206,18 @@ function told(upload: StoredUpload): object {
     part_count: countOf(upload),
     parts: [...parts].map(([number, bytes]) => ({ number, size_bytes: bytes.length, sha256: sha256Of(bytes) })),
   }
+}
+
+function digestOf(file: Buffer): string {
+  const parts = Array.from({ length: Math.ceil(file.length / PART_SIZE_BYTES) }, (_, index) =>
+    createHash('sha256').update(file.subarray(index * PART_SIZE_BYTES, (index + 1) * PART_SIZE_BYTES)).digest(),
+  )
+  return `${sha256Of(Buffer.concat(parts))}-${parts.length}`
+}
+
+function hmacOf(file: Buffer): string {
+  const shown = RANGES.map(({ start, length }) => file.subarray(start, start + length))
+  return createHmac('sha256', NONCE).update(Buffer.concat(shown)).digest('base64')
 }
 
 function sha256Of(bytes: Buffer): string {

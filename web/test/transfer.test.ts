@@ -244,3 +244,46 @@ test('cancelling stops and throws away what has arrived', async () => {
   expect(transfer.phase).toBe('cancelled')
   expect(server.uploads.size).toBe(0)
 })
+
+test('a file that is stored already is sent no further once the page has shown that it has it', async () => {
+  const file = fileOf(50_000)
+  server.stored = await bytesOf(file)
+  // A line so slow that no part arrives.
+  server.hangAfter = 0
+  const transfer = newUpload(file)
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(transfer.upload?.state).toBe('ready')
+  expect(transfer.note).toContain('already')
+  expect(server.puts.length).toBeLessThanOrEqual(4)
+  expect(server.challenges).toHaveLength(1)
+})
+
+test('a file that differs from a stored one in what is asked for is sent', async () => {
+  const file = fileOf(20_000)
+  const other = await bytesOf(file)
+  other.writeUInt8(other.readUInt8(1240) ^ 1, 1240)
+  server.stored = other
+  const transfer = newUpload(file)
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+})
+
+test('nothing waits for the answer to what the page has shown', async () => {
+  const file = fileOf(20_000)
+  server.stored = await bytesOf(file)
+  server.answersProofs = false
+  const transfer = newUpload(file)
+  await transfer.start()
+  expect(transfer.phase).toBe('sent')
+  expect(await stored('upload-1')).toEqual(await bytesOf(file))
+})
+
+test('a file of one part is just sent', async () => {
+  const file = fileOf(1000)
+  server.stored = await bytesOf(file)
+  await newUpload(file).start()
+  expect(server.puts).toEqual([1])
+  expect(server.challenges).toEqual([])
+})

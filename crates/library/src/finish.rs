@@ -126,6 +126,7 @@ impl Library {
         let joining = Joining {
             holder,
             presumed: processing_with(content_id),
+            waits: false,
             pointer,
             along: vec![clear_lease(removing), no_share],
         };

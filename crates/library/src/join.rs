@@ -36,6 +36,8 @@ pub(crate) struct Joining<'a> {
     pub(crate) holder: &'a Holder,
     /// What must hold of the upload.
     pub(crate) presumed: Condition,
+    /// Whether it counts as waiting so far.
+    pub(crate) waits: bool,
     /// The content with the same bytes.
     pub(crate) pointer: &'a DigestPointer,
     /// What happens in the same transaction, or doesn't.
@@ -91,6 +93,9 @@ impl Library {
         }
         let new_holder = self.new_holder(content_id, holder)?;
         writes.splice(0..0, [clear_failure(clear_lease(upload)), content, new_holder]);
+        if joining.waits {
+            writes.push(Change::ARRIVED.of(&holder.owner_id, &tables.contents));
+        }
         writes.extend(joining.along.iter().cloned());
         Ok(writes)
     }
@@ -113,7 +118,8 @@ impl Library {
             content_key(pointer.content_id),
             Condition::Any(vec![contents::is(ContentState::Processing), contents::is(ContentState::Ready)]),
         );
-        let freed = Change::freed(pointer.size_bytes).of(&holder.owner_id, &tables.contents);
+        let freed = Change { uploads: -i64::from(joining.waits), ..Change::freed(pointer.size_bytes) };
+        let freed = freed.of(&holder.owner_id, &tables.contents);
         let mut writes = vec![clear_failure(clear_lease(upload)), still_held, still_there, freed];
         writes.extend(joining.along.iter().cloned());
         Ok(match commit(&self.client, writes).await? {

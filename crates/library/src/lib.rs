@@ -5,6 +5,7 @@
 //! person's listing of a content. What keeps them consistent spans all three, so one crate writes them, and
 //! every write is one conditional expression or one transaction that says what it presumes.
 
+mod challenge;
 mod content;
 mod contents;
 mod cursor;
@@ -30,6 +31,7 @@ mod video;
 mod videos;
 mod write;
 
+pub use challenge::{CHALLENGES_PER_DAY, CHALLENGES_PER_UPLOAD, Challenge, Proved};
 pub use content::{Content, ContentState, Holder, Media, Promise, Streaming};
 pub use contents::Contents;
 pub use cursor::{Cursor, InvalidCursor, Page};

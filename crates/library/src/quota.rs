@@ -143,7 +143,7 @@ impl Uploads {
 }
 
 /// The key of an owner's count.
-fn usage_key(owner: &UserId) -> Item {
+pub(crate) fn usage_key(owner: &UserId) -> Item {
     Item::from([("pk".to_owned(), string(format!("owner#{owner}"))), ("sk".to_owned(), string("quota"))])
 }
 

@@ -272,6 +272,7 @@ impl Library {
         let joining = Joining {
             holder,
             presumed: held_with(content.content_id),
+            waits: false,
             pointer,
             along: vec![self.left_by_one(content), self.share_gone(content.content_id, holder)],
         };

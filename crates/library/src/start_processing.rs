@@ -70,8 +70,13 @@ impl Library {
                 (None, Some(Some(pointer))) => from_item(pointer.clone())?,
                 _ => return Err(anyhow!("the upload {} has a content that it did not bring", upload.id)),
             };
-            let joining =
-                Joining { holder: &holder, presumed: presumed.clone(), pointer: &pointer, along: Vec::new() };
+            let joining = Joining {
+                holder: &holder,
+                presumed: presumed.clone(),
+                waits: false,
+                pointer: &pointer,
+                along: Vec::new(),
+            };
             match self.join(&joining).await? {
                 Joined::Shared => return Ok(Started::Joined),
                 Joined::Duplicate => return Ok(Started::Duplicate),

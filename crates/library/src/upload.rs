@@ -11,8 +11,9 @@ use crate::timestamp::Timestamp;
 /// Where an upload is on its way. It goes back only from `failed`, when it is retried.
 ///
 /// `waiting → uploaded → checking → duplicate | processing | ready | failed`, and
-/// `processing → duplicate | ready | failed`. One that may be retried: `failed → processing | ready | duplicate`. `uploaded` is skipped when S3's event overtakes the answer to the
-/// completion.
+/// `processing → duplicate | ready | failed`. One that may be retried: `failed → processing | ready | duplicate`. `uploaded` is
+/// skipped when S3's event overtakes the answer to the completion, and `checking` too when its owner shows that they have bytes
+/// that are there already. What waits for too long is `failed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadState {

@@ -23,7 +23,7 @@ const FAILURE: &str = "all";
 #[derive(Clone, Debug)]
 pub struct Uploads {
     pub(crate) client: Client,
-    table: String,
+    pub(crate) table: String,
     /// Where what each owner has is counted.
     pub(crate) contents_table: String,
 }
@@ -58,16 +58,7 @@ impl Uploads {
 
     /// The upload, as the last write left it. One round trip.
     pub async fn get(&self, id: UploadId) -> anyhow::Result<Option<Upload>> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(upload_key(id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .context("reading an upload")?;
-        found.item.map(from_item).transpose()
+        self.item(id).await?.map(from_item).transpose()
     }
 
     /// At most `limit` uploads of one person, newest first, from after `cursor` on. One round trip; what changed in

@@ -7,7 +7,7 @@ use library::{Upload, UploadId, UploadState};
 use crate::Context;
 use crate::missing_parts::problem_with;
 use crate::multipart::Completion;
-use crate::owned::{ensure_waiting, own_upload, owner_id};
+use crate::owned::{ensure_allowed, ensure_waiting, own_upload};
 use crate::view::UploadView;
 
 /// Has S3 put the parts together, once all of them are there. It can be repeated.
@@ -36,15 +36,6 @@ pub(crate) async fn complete_upload(
         tracing::info!(upload_id = %id, size_bytes = upload.size_bytes, "completed");
     }
     Ok(Json(UploadView::new(upload)?))
-}
-
-/// Since it began, the caller may have lost their role, or the operator lowered a limit.
-async fn ensure_allowed(context: &Context, caller: &Caller, upload: &Upload) -> Result<(), Problem> {
-    if !caller.may_publish() {
-        return Err(Problem::forbidden("Only publishers may do this."));
-    }
-    let usage = context.uploads.usage(&owner_id(caller)).await?;
-    context.limits()?.of(caller).ensure_within(upload.size_bytes, usage)
 }
 
 /// The checks are ours: S3 would join whatever parts it is told to.

@@ -22,7 +22,7 @@ pub struct Environment {
     pub upload_bucket: Option<String>,
     /// How much may be uploaded, for the functions that compare with it.
     pub limits: Option<LimitsByRole>,
-    /// The table of videos, for functions that let go of contents or take them up again.
+    /// The table of videos, for functions that join contents, let go of them or take them up again.
     pub videos_table: Option<String>,
     /// The queue of contents that are to be packaged, for the function that takes them up again.
     pub package_queue_url: Option<String>,
@@ -34,9 +34,13 @@ impl Environment {
     /// # Errors
     /// Names the variable that is missing or is no number.
     pub fn from_env(handler: &str) -> anyhow::Result<Self> {
-        let has_bucket = !matches!(handler, "list_uploads" | "get_quota" | "retry_upload" | "list_jobs");
-        let has_limits = matches!(handler, "create_upload" | "complete_upload" | "get_quota");
-        let has_library = matches!(handler, "abort_upload" | "retry_upload");
+        let has_bucket = !matches!(
+            handler,
+            "list_uploads" | "get_quota" | "create_challenge" | "retry_upload" | "list_jobs"
+        );
+        let has_limits =
+            matches!(handler, "create_upload" | "complete_upload" | "get_quota" | "answer_challenge");
+        let has_library = matches!(handler, "abort_upload" | "retry_upload" | "answer_challenge");
         let has_queue = handler == "retry_upload";
         Ok(Self {
             uploads_table: required_env("UPLOADS_TABLE")?,

@@ -4,8 +4,10 @@
 //! is S3's to say, so an upload can be resumed from anywhere. S3's own id of a multipart upload never leaves the server.
 
 mod abort_upload;
+mod answer_challenge;
 mod complete_upload;
 mod context;
+mod create_challenge;
 mod create_upload;
 mod get_quota;
 mod get_upload;
@@ -17,6 +19,7 @@ mod multipart;
 mod new_upload;
 mod owned;
 mod package_queue;
+mod possession;
 mod retry_upload;
 mod sign_parts;
 mod view;
@@ -37,6 +40,8 @@ pub fn router() -> Router<Context> {
         .route("/uploads/{id}/parts", post(sign_parts::sign_parts))
         .route("/uploads/{id}/complete", post(complete_upload::complete_upload))
         .route("/uploads/{id}/retry", post(retry_upload::retry_upload))
+        .route("/uploads/{id}/challenge", post(create_challenge::create_challenge))
+        .route("/uploads/{id}/proof", post(answer_challenge::answer_challenge))
 }
 
 /// The area's part of the API's document.
@@ -49,6 +54,8 @@ pub fn router() -> Router<Context> {
     abort_upload::abort_upload,
     sign_parts::sign_parts,
     complete_upload::complete_upload,
-    retry_upload::retry_upload
+    retry_upload::retry_upload,
+    create_challenge::create_challenge,
+    answer_challenge::answer_challenge
 ))]
 pub struct Document;

@@ -1,5 +1,6 @@
 //! Multipart uploads in S3.
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
@@ -9,10 +10,14 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, Part};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use library::{Checksum, Timestamp, Upload, UploadId};
 
 /// How long a signature lives: long enough for a part of 64 MiB at 1 Mbit/s, short enough to be worthless soon.
 const SIGNATURE_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// How many places of an object are read at once.
+const READS_AT_ONCE: usize = 32;
 
 /// The upload bucket, as far as multipart uploads go.
 #[derive(Clone, Debug)]
@@ -140,6 +145,27 @@ impl Multipart {
                 _ => Err(error).context("completing a multipart upload"),
             },
         }
+    }
+
+    /// The bytes at these places of an object, one after another. Only the version with this ETag is read, some places at a time.
+    pub(crate) async fn read_object(
+        &self,
+        key: &str,
+        etag: &str,
+        ranges: Vec<Range<u64>>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let reads = ranges.into_iter().map(|range| async move {
+            let range = format!("bytes={}-{}", range.start, range.end - 1);
+            let read = self.s3.get_object().bucket(&self.bucket).key(key).if_match(etag).range(range);
+            let read = read.send().await.context("reading a place of an object")?;
+            read.body.collect().await.context("reading a place of an object")
+        });
+        let read = stream::iter(reads).buffered(READS_AT_ONCE);
+        read.try_fold(Vec::new(), async |mut bytes, place| {
+            bytes.extend_from_slice(&place.into_bytes());
+            Ok(bytes)
+        })
+        .await
     }
 
     /// Throws the parts away. It is no error if S3 knows of no such multipart upload.

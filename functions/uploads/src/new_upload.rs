@@ -121,7 +121,7 @@ fn plan(size_bytes: u64, limits: RoleLimits) -> Result<PartPlan, Problem> {
     PartPlan::for_size(size_bytes).map_err(|_| Problem::invalid_field("size_bytes", "must be at least 1"))
 }
 
-fn announced_digest(text: &str, plan: PartPlan) -> Result<ContentDigest, Problem> {
+pub(crate) fn announced_digest(text: &str, plan: PartPlan) -> Result<ContentDigest, Problem> {
     let digest: ContentDigest =
         text.parse().map_err(|error| Problem::invalid_field("digest", format!("{error}")))?;
     if digest.follows(plan) {

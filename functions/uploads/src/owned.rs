@@ -31,3 +31,16 @@ pub(crate) fn wrong_state(upload: &Upload) -> Problem {
     let detail = format!("That is not possible any more: the upload is {}.", upload.state.as_str());
     Problem::conflict("upload-state", "Not possible in this state", detail)
 }
+
+/// Refuses to complete what is past the limits of today. Since it began, the caller may have lost their role, or the operator lowered a limit.
+pub(crate) async fn ensure_allowed(
+    context: &Context,
+    caller: &Caller,
+    upload: &Upload,
+) -> Result<(), Problem> {
+    if !caller.may_publish() {
+        return Err(Problem::forbidden("Only publishers may do this."));
+    }
+    let usage = context.uploads.usage(&owner_id(caller)).await?;
+    context.limits()?.of(caller).ensure_within(upload.size_bytes, usage)
+}

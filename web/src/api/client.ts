@@ -10,6 +10,7 @@ export const api = createClient<paths>({ baseUrl: `${location.origin}/api`, fetc
 export const publicApi = createClient<paths>({ baseUrl: `${location.origin}/api`, fetch: send })
 
 export type Upload = operations['get_upload']['responses'][200]['content']['application/json']
+export type Quota = operations['get_quota']['responses'][200]['content']['application/json']
 export type UploadState = Upload['state']
 export type Video = operations['get_video']['responses'][200]['content']['application/json']
 export type Playback = operations['start_playback']['responses'][200]['content']['application/json']

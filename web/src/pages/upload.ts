@@ -1,12 +1,15 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
+import { answer, api, type Quota } from '../api/client'
 import { size } from '../format'
 import type { Visit } from '../router'
 import { session } from '../session'
+import { leftText, noRoomText, tooLargeText } from '../upload/quota'
 import { actionsOn } from '../upload/transfer-actions'
+import type { TransferPhase } from '../upload/transfer'
 import { transfers } from '../upload/transfers'
 import { keepDrawn } from '../views/draw'
-import { arrowUp, clapper, cross } from '../views/icons'
+import { arrowUp, clapper, cross, warning } from '../views/icons'
 import { empty, toast } from '../views/notice'
 import { transferCard } from '../views/upload-card'
 
@@ -27,9 +30,23 @@ let lastId = 0
 
 export function show({ root, left }: Visit): void {
   let dragging = false
+  /** Undefined until it is known; nothing waits for it, as the server asks again. */
+  let quota: Quota | undefined
+  let asked = ''
   const redraw = keepDrawn(root, view, left)
   transfers.addEventListener('changed', redraw, { signal: left })
   if (!session.mayPublish) return
+  void askQuota()
+  // What has been begun, finished or given up has changed it.
+  transfers.addEventListener(
+    'changed',
+    () => {
+      const now = transfers.list.map((transfer) => `${transfer.upload?.id} ${isSettled(transfer)}`).join()
+      if (now !== asked) void askQuota()
+      asked = now
+    },
+    { signal: left },
+  )
 
   // A file dropped beside the target would otherwise be opened by the browser in place of the page.
   addEventListener('dragover', (event) => event.preventDefault(), { signal: left })
@@ -46,7 +63,7 @@ export function show({ root, left }: Visit): void {
         )}`
     return html`<div class="narrow">
       <div class="page-head"><h1>Upload</h1></div>
-      ${dropTarget()} ${drafts.length > 0 ? draftForm() : nothing} ${onTheirWay()}
+      ${dropTarget()} ${quota ? html`<p class="faint quota">${leftText(quota)}</p>` : nothing} ${drafts.length > 0 ? draftForm() : nothing} ${onTheirWay()}
     </div>`
   }
 
@@ -72,7 +89,25 @@ export function show({ root, left }: Visit): void {
     </label>`
   }
 
+  async function askQuota(): Promise<void> {
+    try {
+      quota = await answer(api.GET('/quota', { signal: left }))
+      redraw()
+    } catch {
+      // The page does without: the server refuses what doesn't fit before a byte is sent.
+    }
+  }
+
+  /** Why what is chosen doesn't fit. */
+  function noRoom(): string | undefined {
+    const queued = transfers.list.filter(({ upload, phase }) => !upload && phase !== 'cancelled')
+    return quota && noRoomText(quota, drafts.map(({ file }) => file.size), queued.map(({ sizeBytes }) => sizeBytes))
+  }
+
   function draftForm(): TemplateResult {
+    const refusal = noRoom()
+    // A film that was begun before goes on in the room that it has.
+    const mayGoOn = (quota?.uploads_waiting ?? 0) > 0
     return html`<form class="form drafts" @submit=${submit}>
       ${repeat(
         drafts,
@@ -110,8 +145,9 @@ export function show({ root, left }: Visit): void {
           </label>
         </fieldset>`,
       )}
+      ${refusal ? html`<p class="card-state failed" role="alert">${warning}<span>${refusal}</span></p>` : nothing}
       <div class="form-actions">
-        <button class="button primary" type="submit">
+        <button class="button primary" type="submit" ?disabled=${refusal !== undefined && !mayGoOn}>
           ${arrowUp} ${drafts.length === 1 ? 'Start the upload' : `Start ${drafts.length} uploads`}
         </button>
       </div>
@@ -155,7 +191,9 @@ export function show({ root, left }: Visit): void {
   }
 
   function choose(files: readonly File[]): void {
-    const usable = files.filter((file) => file.size > 0)
+    const tooLarge = (file: File) => quota && tooLargeText(quota, file)
+    const usable = files.filter((file) => file.size > 0 && !tooLarge(file))
+    for (const refusal of files.map(tooLarge)) if (refusal) toast(refusal)
     for (const file of files) if (file.size === 0) toast(`“${file.name}” is empty, so there is nothing to upload.`)
     drafts = [
       ...drafts,
@@ -182,6 +220,11 @@ export function show({ root, left }: Visit): void {
       transfers.add({ file, name: name.trim(), description: description.trim() })
     redraw()
   }
+}
+
+/** It counts as waiting no longer, or is no upload any more. */
+function isSettled({ phase }: { phase: TransferPhase }): boolean {
+  return phase === 'sent' || phase === 'cancelled'
 }
 
 /** `Summer at the lake` from `Summer_at_the_lake.mp4`: a first proposal. */

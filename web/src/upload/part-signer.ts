@@ -1,7 +1,5 @@
 import { answered, api } from '../api/client'
 import { Problem } from '../api/problem'
-import type { PartHasher } from './part-hasher'
-import { partOf, type PartPlan } from './part-plan'
 import type { SignedPart } from './put-part'
 import { persist } from '../retry'
 
@@ -21,11 +19,10 @@ interface ReadyPart {
 
 export interface SigningOptions {
   uploadId: string
-  plan: PartPlan
-  file: Blob
   /** False for uploads that carry no checksums. */
   hashed: boolean
-  hasher: PartHasher
+  /** Standard base64 of a part's SHA-256: one that is known, or of the bytes as they are now. */
+  digestOf(number: number, from: 'known' | 'file'): Promise<string>
   signal: AbortSignal
   onSetback(error: unknown): void
 }
@@ -62,7 +59,7 @@ export class PartSigner {
 
   /** Hashes and signs one part anew: its signature has expired, or its bytes arrived damaged. */
   async again(number: number): Promise<SignedPart> {
-    const [ready] = await this.#sign([number])
+    const [ready] = await this.#sign([number], 'file')
     if (!ready) throw new Error(`The server did not sign part ${number}.`)
     return ready.part
   }
@@ -84,11 +81,11 @@ export class PartSigner {
     this.#ready.push(...(await this.#sign(numbers)))
   }
 
-  async #sign(numbers: readonly number[]): Promise<ReadyPart[]> {
-    const { uploadId, plan, file, hashed, hasher, signal, onSetback } = this.#options
+  async #sign(numbers: readonly number[], from: 'known' | 'file' = 'known'): Promise<ReadyPart[]> {
+    const { uploadId, hashed, digestOf, signal, onSetback } = this.#options
     const parts: { number: number; sha256?: string }[] = []
     for (const number of numbers)
-      parts.push(hashed ? { number, sha256: await hasher.hash(partOf(file, plan, number), signal) } : { number })
+      parts.push(hashed ? { number, sha256: await digestOf(number, from) } : { number })
     const { data, response } = await persist(
       () => answered(api.POST('/uploads/{id}/parts', { params: { path: { id: uploadId } }, body: { parts }, signal })),
       { signal, isPassing: (error) => error instanceof Problem && error.isPassing, onSetback },

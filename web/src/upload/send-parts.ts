@@ -1,4 +1,4 @@
-import { type PartHasher, FileUnreadable } from './part-hasher'
+import { FileUnreadable } from './part-hasher'
 import { partOf, partSize, type PartPlan } from './part-plan'
 import { PartSigner } from './part-signer'
 import { putPart, PutFailed, type SignedPart } from './put-part'
@@ -17,7 +17,7 @@ export interface Sending {
   plan: PartPlan
   file: Blob
   hashed: boolean
-  hasher: PartHasher
+  digestOf(number: number, from: 'known' | 'file'): Promise<string>
   /** The parts to send. */
   numbers: readonly number[]
   signal: AbortSignal

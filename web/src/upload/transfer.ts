@@ -1,6 +1,7 @@
 import { answer, api, type Upload } from '../api/client'
 import { Problem, sentence } from '../api/problem'
 import { followUpload, isFinal } from './follow-upload'
+import { showPossession } from './instant'
 import type { PartHasher } from './part-hasher'
 import { allParts, partOf, partSize, type PartPlan } from './part-plan'
 import { recognise } from './recognise'
@@ -54,7 +55,9 @@ export class Transfer extends EventTarget {
   readonly #isTaken: (uploadId: string) => boolean
   /** Whether `upload` is known to be of this file. */
   #isRecognised = false
-  /** SHA-256 of parts that were compared, by number. */
+  /** Whether the server was asked about the whole file: one answer is enough. */
+  #isShown = false
+  /** SHA-256 of parts, by number. */
   readonly #digests = new Map<number, string>()
   readonly #hasher: PartHasher
   readonly #speed = new Speed()
@@ -180,12 +183,13 @@ export class Transfer extends EventTarget {
     // Parts may turn out to be missing or different when all seemed sent; that is put right, but not for ever.
     for (let round = 1; ; round += 1) {
       if (upload.state !== 'waiting') return upload
-      await this.#sendMissing(upload, signal)
+      const stored = await this.#sendUnlessStored(upload, signal)
+      if (stored) return stored
       this.#enter('completing')
       try {
         return await this.#complete(upload.id, signal)
       } catch (error) {
-        const curable = error instanceof Problem && error.status === 409
+        const curable = error instanceof Problem && error.status === 409 && error.code !== 'quota-exceeded'
         if (!curable || round === 3) throw error
         upload = await this.#ask(upload.id, signal)
       }
@@ -249,6 +253,49 @@ export class Transfer extends EventTarget {
     )
   }
 
+  /**
+   * Sends what is missing, and meanwhile hashes ahead and shows the server the file. The upload if that ended it: the rest need not
+   * be sent. Nothing waits for it.
+   */
+  async #sendUnlessStored(upload: Upload, signal: AbortSignal): Promise<Upload | undefined> {
+    // One part is sent sooner than it is asked about.
+    if (this.#isShown || upload.part_count === 1) {
+      await this.#sendMissing(upload, signal)
+      return undefined
+    }
+    const showing = new AbortController()
+    const stored = new AbortController()
+    let isAsked = false
+    const shown = showPossession({
+      upload,
+      file: this.file,
+      digestOf: (number) => this.#digestOf(upload, number, signal),
+      onAsked: () => (isAsked = this.#isShown = true),
+      signal: AbortSignal.any([signal, showing.signal]),
+    }).then(
+      (found) => {
+        if (found) stored.abort()
+        return found
+      },
+      // A part that can't be read can't be sent either, and sending it says so.
+      () => undefined,
+    )
+    try {
+      await this.#sendMissing(upload, AbortSignal.any([signal, stored.signal]))
+    } catch (error) {
+      signal.throwIfAborted()
+      // Parts on their way are refused once the upload is complete, which may be sooner than we hear of that.
+      const found = isAsked ? await shown : undefined
+      signal.throwIfAborted()
+      if (!found) throw error
+      this.note = 'Matinee has this very film already, so the rest of it need not be sent.'
+      return found
+    } finally {
+      showing.abort()
+    }
+    return undefined
+  }
+
   async #sendMissing(upload: Upload, signal: AbortSignal): Promise<void> {
     const arrived = new Map(
       (upload.parts ?? [])
@@ -279,7 +326,10 @@ export class Transfer extends EventTarget {
       plan: upload,
       file: this.file,
       hashed: upload.checksum === 'sha256',
-      hasher: this.#hasher,
+      digestOf: (number, from) => {
+        if (from === 'file') this.#digests.delete(number)
+        return this.#digestOf(upload, number, signal)
+      },
       numbers,
       signal,
       onProgress: (number, sentBytes) => {

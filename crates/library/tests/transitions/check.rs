@@ -126,7 +126,7 @@ fn is_trouble(upload: &Upload) -> bool {
 fn is_forward(from: Option<&str>, to: &str) -> bool {
     match from {
         None => to == "waiting",
-        Some("waiting") => matches!(to, "uploaded" | "checking"),
+        Some("waiting") => matches!(to, "uploaded" | "checking" | "duplicate" | "processing" | "ready"),
         Some("uploaded") => to == "checking",
         Some("checking") => matches!(to, "duplicate" | "processing" | "ready" | "failed"),
         Some("processing") => matches!(to, "duplicate" | "ready" | "failed"),

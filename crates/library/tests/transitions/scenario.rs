@@ -30,6 +30,8 @@ pub enum Job {
     GiveUp,
     /// The owner asks for another try.
     Retry,
+    /// The owner shows that they have the bytes.
+    Prove,
 }
 
 /// One worker's doing.
@@ -102,6 +104,7 @@ fn run(uploads: usize, with_deletion: bool, with_failures: bool) -> impl Strateg
         2 => Just(Job::Complete),
         3 => Just(if with_failures { Job::GiveUp } else { Job::Package }),
         3 => Just(if with_failures { Job::Retry } else { Job::Package }),
+        2 => Just(Job::Prove),
     ];
     let fate = prop_oneof![
         24 => Just(Fate::Answered),

@@ -94,6 +94,7 @@ impl World {
                 Job::Abort => self.library.remove_upload(self.ids[run.upload]).await.map(drop),
                 Job::GiveUp => self.give_up(run.upload).await,
                 Job::Retry => self.retry(run.upload).await,
+                Job::Prove => self.prove(run.upload).await,
             }
         };
         let job = under(self.circumstances(run.fates.clone(), run.yields.clone()), job);
@@ -302,6 +303,16 @@ impl World {
     async fn delete(&self, index: usize) -> anyhow::Result<()> {
         if let Some(video) = self.library.videos.get(self.ids[index].as_video()).await? {
             self.library.delete_video(&video, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn prove(&self, index: usize) -> anyhow::Result<()> {
+        if let Some(upload) = self.library.uploads.get(self.ids[index]).await? {
+            let digest = digest(self.scenario.uploads[index].bytes);
+            if self.library.known(&digest).await?.is_some() {
+                self.library.join_proved(&upload, &digest).await?;
+            }
         }
         Ok(())
     }
