@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use crate::demo_world::{PUBLISHER, VIEWER};
+use crate::demo_world::{ADMIN, PUBLISHER, VIEWER};
 use crate::film::{self, LARGE_FILM};
 use crate::project::Project;
 use crate::setup;
@@ -37,7 +37,7 @@ async fn in_players(project: &Project) -> Result<()> {
 async fn in_browser(project: &Project) -> Result<()> {
     let film = film::make(project, &LARGE_FILM).await?;
     let stack = Stack::start(Options { pages: true, live: true, ..Options::default() }).await?;
-    for account in [PUBLISHER, VIEWER] {
+    for account in [PUBLISHER, VIEWER, ADMIN] {
         stack.create_user_in(account.email, account.password, account.groups).await?;
     }
     let mut command = Command::new("npm");
@@ -46,6 +46,7 @@ async fn in_browser(project: &Project) -> Result<()> {
     command.env("PUBLISHER_EMAIL", PUBLISHER.email).env("PUBLISHER_PASSWORD", PUBLISHER.password);
     command.env("MATINEE_COMMAND", project.binaries().join("local"));
     command.env("VIEWER_EMAIL", VIEWER.email).env("VIEWER_PASSWORD", VIEWER.password);
+    command.env("ADMIN_EMAIL", ADMIN.email).env("ADMIN_PASSWORD", ADMIN.password);
     show(&mut command).await
 }
 
