@@ -315,6 +315,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/{id}/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks the client to show that it has the file with this digest, so that a file that is stored needn't be sent.
+         * @description Whether it is stored is looked up when the answer comes: any digest gets a challenge, three of them for an upload, and a hundred a
+         *     day for its owner.
+         */
+        post: operations["create_challenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/uploads/{id}/complete": {
         parameters: {
             query?: never;
@@ -346,6 +367,27 @@ export interface paths {
         put?: never;
         /** Signs requests that send parts straight to S3. */
         post: operations["sign_parts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes the answer to the upload's challenge. If it is right and the file is stored, the upload is complete without its parts.
+         * @description A challenge is answered once. A wrong answer, a file that is not stored and a challenge that is used up or expired are all refused
+         *     as `not-proved`, after the same time: go on sending parts.
+         */
+        post: operations["answer_challenge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -472,6 +514,20 @@ export interface components {
             uploads: components["schemas"]["ExportedUpload"][];
             videos: components["schemas"]["ExportedVideo"][];
         };
+        /** @description What shows that the client has the file. */
+        Answer: {
+            /** @description Standard base64 of the HMAC-SHA-256, under the nonce, of the bytes at the challenge's ranges one after another. */
+            hmac: string;
+        };
+        /** @description What to show of the file. */
+        Challenge: {
+            /** @description Until when an answer is taken, once. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description Standard base64 of 32 bytes: the key of the HMAC. */
+            nonce: string;
+            /** @description The places of the file, in the order in which their bytes go into the HMAC. They may overlap. */
+            ranges: components["schemas"]["FileRange"][];
+        };
         /** @description The live channels. */
         Channels: {
             /** @description By id. */
@@ -499,6 +555,11 @@ export interface components {
          * @example 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=-1
          */
         ContentDigest: string;
+        /** @description A file that the client has. */
+        CreateChallenge: {
+            /** @description Its content digest. */
+            digest: string;
+        };
         /** @description A file that is to be uploaded. */
         CreateUpload: {
             /** @description What will come with each part: `sha256` unless said otherwise. */
@@ -557,6 +618,19 @@ export interface components {
             detail: string;
             /** @description Where it is: a path such as `parts[3].sha256`, or the name of a header or parameter. */
             field: string;
+        };
+        /** @description A place in a file. */
+        FileRange: {
+            /**
+             * Format: int64
+             * @description How many bytes.
+             */
+            length: number;
+            /**
+             * Format: int64
+             * @description The first byte, counted from 0.
+             */
+            start: number;
         };
         /** @description A channel that is live now. */
         LiveChannel: {
@@ -1010,8 +1084,9 @@ export interface components {
          * @description Where an upload is on its way. It goes back only from `failed`, when it is retried.
          *
          *     `waiting → uploaded → checking → duplicate | processing | ready | failed`, and
-         *     `processing → duplicate | ready | failed`. One that may be retried: `failed → processing | ready | duplicate`. `uploaded` is skipped when S3's event overtakes the answer to the
-         *     completion.
+         *     `processing → duplicate | ready | failed`. One that may be retried: `failed → processing | ready | duplicate`. `uploaded` is
+         *     skipped when S3's event overtakes the answer to the completion, and `checking` too when its owner shows that they have bytes
+         *     that are there already. What waits for too long is `failed`.
          * @enum {string}
          */
         UploadState: "waiting" | "uploaded" | "checking" | "duplicate" | "processing" | "ready" | "failed";
@@ -1739,6 +1814,40 @@ export interface operations {
             500: components["responses"]["Internal"];
         };
     };
+    create_challenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload, which waits for its parts. */
+                id: components["schemas"]["UploadId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateChallenge"];
+            };
+        };
+        responses: {
+            /** @description What to show. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+        };
+    };
     complete_upload: {
         parameters: {
             query?: never;
@@ -1795,6 +1904,41 @@ export interface operations {
             };
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    answer_challenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The upload, which waits for its parts. */
+                id: components["schemas"]["UploadId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Answer"];
+            };
+        };
+        responses: {
+            /** @description The upload, which is complete. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];

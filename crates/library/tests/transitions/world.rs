@@ -32,6 +32,8 @@ pub struct World {
     events: Queue,
     requests: Queue,
     messages_sent: Mutex<usize>,
+    /// The uploads whose owners asked for another try and have had no answer.
+    retries: Mutex<BTreeSet<usize>>,
 }
 
 impl World {
@@ -48,6 +50,7 @@ impl World {
             events: Queue::default(),
             requests: Queue::default(),
             messages_sent: Mutex::default(),
+            retries: Mutex::default(),
         };
         under(world.circumstances(vec![], vec![]), async {
             for (index, given) in world.scenario.uploads.iter().enumerate() {
@@ -266,6 +269,13 @@ impl World {
     }
 
     async fn retry(&self, index: usize) -> anyhow::Result<()> {
+        self.retries.lock().expect("no panic").insert(index);
+        self.retry_once(index).await?;
+        self.retries.lock().expect("no panic").remove(&index);
+        Ok(())
+    }
+
+    async fn retry_once(&self, index: usize) -> anyhow::Result<()> {
         let Some(upload) = self.library.uploads.get(self.ids[index]).await? else { return Ok(()) };
         if upload.state == UploadState::Failed {
             self.library.retry(&upload).await?;
@@ -337,6 +347,11 @@ impl World {
             let requests: Vec<_> = self.requests.lock().expect("no panic").values().copied().collect();
             for upload in requests {
                 self.work(&Run::undisturbed(Job::Package, upload)).await;
+            }
+            // Who hasn't heard that another try is under way asks again.
+            let retries = self.retries.lock().expect("no panic").clone();
+            for upload in retries {
+                self.work(&Run::undisturbed(Job::Retry, upload)).await;
             }
             for upload in 0..self.ids.len() {
                 self.work(&Run::undisturbed(Job::Remove, upload)).await;
