@@ -1,5 +1,5 @@
-//! The functions' binaries by themselves: this program plays Lambda's runtime API to one process, which is what one instance at Lambda is,
-//! and answers its calls to the store with what the local AWS answered to the same call before. What is left is the function.
+//! The functions' binaries by themselves: this program plays Lambda's runtime API to a few processes, each of which is what an instance at
+//! Lambda is, and answers their calls to the store with what the local AWS answered to the same call before. What is left is the function.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::Stdio;
@@ -23,6 +23,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::figures::Figures;
 use crate::memory::Sampling;
+
+/// Lambda starts as many as have something to do at once.
+const INSTANCES: usize = 4;
 
 /// Invokes each function `rate` times a second for so many seconds, one function after another.
 pub async fn run(world: &World, rate: u64, seconds: u64) -> Result<()> {
@@ -101,18 +104,21 @@ async fn invoke(
         .with_state(Arc::clone(&runtime));
     let address = serve(routes).await?;
 
-    let mut process = Command::new(Project::find()?.binaries().join(binary))
-        .env_clear()
-        .envs(stack.function_env(logical_id)?)
-        .env("AWS_ENDPOINT_URL", &store)
-        .env("AWS_LAMBDA_RUNTIME_API", address.trim_start_matches("http://"))
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("starting {binary}; `cargo run` builds it"))?;
+    let mut instances = Vec::new();
+    for _ in 0..INSTANCES {
+        let instance = Command::new(Project::find()?.binaries().join(binary))
+            .env_clear()
+            .envs(stack.function_env(logical_id)?)
+            .env("AWS_ENDPOINT_URL", &store)
+            .env("AWS_LAMBDA_RUNTIME_API", address.trim_start_matches("http://"))
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        instances.push(instance.with_context(|| format!("starting {binary}"))?);
+    }
     let sampling = Sampling::start(&store);
     let mut ticks = interval(Duration::from_secs(1) / u32::try_from(rate)?);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -127,7 +133,7 @@ async fn invoke(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let table = sampling.end().await.table();
-    process.kill().await?;
+    drop(instances);
     ensure!(runtime.answered() == all, "{logical_id} answered {} of {all}", runtime.answered());
     let figures = std::mem::take(&mut *runtime.figures.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((figures.0, table))
