@@ -16,7 +16,7 @@ const SILENT_AT_MOST: Duration = Duration::from_secs(60);
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// Somebody signed in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     site: String,
@@ -85,6 +85,24 @@ pub struct SignedPart {
     pub url: String,
     /// To be sent as they are.
     pub headers: BTreeMap<String, String>,
+}
+
+/// What the service asks to be shown of a file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Challenge {
+    /// The key of the HMAC, in base64.
+    pub nonce: String,
+    /// The places whose bytes go into it, in this order.
+    pub ranges: Vec<FileRange>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FileRange {
+    /// The first byte, from 0.
+    pub start: u64,
+    /// How many bytes.
+    pub length: u64,
 }
 
 /// The service refused a request.
@@ -239,6 +257,26 @@ impl Client {
         let path = format!("/uploads/{upload_id}/parts");
         let answer = self.send(Method::POST, &path, |request| request.json(&body)).await?;
         Ok(answer.json::<SignedParts>().await?.parts)
+    }
+
+    /// Asks what to show of the file with this content digest.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn create_challenge(&mut self, upload_id: &str, digest: &str) -> Result<Challenge> {
+        let body = json!({ "digest": digest });
+        let path = format!("/uploads/{upload_id}/challenge");
+        Ok(self.send(Method::POST, &path, |request| request.json(&body)).await?.json().await?)
+    }
+
+    /// Shows it: the HMAC-SHA-256 in base64. The upload is complete then.
+    ///
+    /// # Errors
+    /// When it is wrong, or there is no such film; which of both is not told.
+    pub async fn answer_challenge(&mut self, upload_id: &str, hmac: &str) -> Result<Upload> {
+        let body = json!({ "hmac": hmac });
+        let path = format!("/uploads/{upload_id}/proof");
+        Ok(self.send(Method::POST, &path, |request| request.json(&body)).await?.json().await?)
     }
 
     /// What sends requests in nobody's name, to the store for example.

@@ -1,6 +1,7 @@
 //! A film on its way to a service, here or deployed: recognised if it was begun before, sent in parallel parts with checksums, and
 //! followed until it can be watched. Nothing is kept on this machine: what has arrived is asked of the service.
 
+mod instant;
 mod part_file;
 mod progress;
 mod recognise;
@@ -8,6 +9,7 @@ mod retry;
 mod send;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +22,7 @@ pub use part_file::PartFile;
 pub use progress::Progress;
 pub use send::send_parts;
 
+use instant::show_possession;
 use recognise::{Recognised, recognise};
 use retry::persist;
 
@@ -112,8 +115,9 @@ async fn send_all(
         progress.arrived(
             file.size_bytes() - missing.iter().map(|number| file.part_bytes(&upload, *number)).sum::<u64>(),
         );
-        progress.phase("sending");
-        send_parts(client, &upload, file, missing, progress).await?;
+        if let Some(shown) = send_or_show(client, &upload, file, missing, progress).await? {
+            return Ok(shown);
+        }
         progress.phase("completing");
         match persist(progress, async || client.complete(&upload).await).await {
             Err(error) if is_conflict(&error) => {
@@ -123,6 +127,29 @@ async fn send_all(
         }
     }
     bail!("parts of the upload keep getting lost")
+}
+
+/// Sends parts, and meanwhile hashes the file and asks whether it is there already. Answers the upload if that completed it.
+async fn send_or_show(
+    client: &mut Client,
+    upload: &Upload,
+    file: &PartFile,
+    missing: Vec<u32>,
+    progress: &Progress,
+) -> Result<Option<Upload>> {
+    progress.phase("sending");
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let mut asking = client.clone();
+    let mut sending = pin!(send_parts(client, upload, file, missing, progress));
+    tokio::select! {
+        sent = &mut sending => sent.map(|()| None),
+        shown = show_possession(&mut asking, upload, file, progress) => match shown? {
+            Some(upload) => Ok(Some(upload)),
+            None => sending.await.map(|()| None),
+        },
+    }
 }
 
 /// The parts that S3 has not, or has otherwise than the plan says.

@@ -11,6 +11,7 @@ export class BucketMeter {
   #left = Infinity
   #onCut = () => undefined
   #isCut = false
+  #holdsParts = false
   #server = http.createServer((request, response) => this.#forward(request, response))
 
   static async start() {
@@ -38,6 +39,11 @@ export class BucketMeter {
     return new Promise((resolve) => (this.#onCut = resolve))
   }
 
+  /** From now on no part passes, and nobody is told; everything else does. */
+  holdParts() {
+    this.#holdsParts = true
+  }
+
   restore() {
     this.#isCut = false
     this.#left = Infinity
@@ -54,6 +60,7 @@ export class BucketMeter {
     const number = request.method === 'PUT' ? Number(new URL(request.url).searchParams.get('partNumber')) : 0
     const sending = number ? { number, bytes: 0, confirmed: false } : undefined
     if (sending) this.sendings.push(sending)
+    if (sending && this.#holdsParts) return
     const { method, headers } = request
     const onward = http.request(request.url, { method, headers }, (answer) => {
       if (sending && answer.statusCode === 200) sending.confirmed = true

@@ -3,7 +3,7 @@
  * The same for the command `upload`, and for both in turn. What is sent twice is counted on the way to the bucket.
  *
  * Environment: BASE_URL, PUBLISHER_EMAIL, PUBLISHER_PASSWORD, FILM; MATINEE_COMMAND is the program of `cargo run`, without which only
- * browsers are tried. SEED is optional and replays one run.
+ * browsers are tried, and goes with ADMIN_EMAIL and ADMIN_PASSWORD. SEED is optional and replays one run.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -17,6 +17,7 @@ import { BucketMeter } from './bucket-meter.mjs'
 
 const baseUrl = required('BASE_URL').replace(/\/$/, '')
 const publisher = { email: required('PUBLISHER_EMAIL'), password: required('PUBLISHER_PASSWORD') }
+const admin = { email: process.env.ADMIN_EMAIL, password: process.env.ADMIN_PASSWORD }
 const film = required('FILM')
 const command = process.env.MATINEE_COMMAND
 const seeds = process.env.SEED ? [Number(process.env.SEED)] : [1, 2]
@@ -91,6 +92,18 @@ for (const [kind, senders] of Object.entries(kinds))
       }
     })
 
+if (command)
+  test('a command lists a film that is stored without sending it', async (t) => {
+    const file = await uniqueFilm('film-stored.mp4')
+    const meter = await BucketMeter.start()
+    t.after(() => meter.close())
+    await (await byCommand(meter, file, 'Sent')).end()
+    const sent = meter.sentBytes
+    meter.holdParts()
+    await (await byCommand(meter, file, 'Shown', admin)).end()
+    assert.equal(meter.sentBytes, sent)
+  })
+
 /** A browser that has never been here is given the file. */
 async function byBrowser(meter, file, name) {
   const context = await browser.newContext({ locale: 'en-GB', proxy: { server: meter.url, bypass: '<-loopback>' } })
@@ -115,9 +128,9 @@ async function byBrowser(meter, file, name) {
   }
 }
 
-async function byCommand(meter, file, name) {
-  const child = spawn(command, ['upload', file, '--site', baseUrl, '--email', publisher.email, '--name', name], {
-    env: { ...process.env, MATINEE_PASSWORD: publisher.password, http_proxy: meter.url },
+async function byCommand(meter, file, name, { email, password } = publisher) {
+  const child = spawn(command, ['upload', file, '--site', baseUrl, '--email', email, '--name', name], {
+    env: { ...process.env, MATINEE_PASSWORD: password, http_proxy: meter.url },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''

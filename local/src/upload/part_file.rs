@@ -68,6 +68,18 @@ impl PartFile {
         Ok(digest)
     }
 
+    /// The bytes of any place.
+    pub(super) async fn range_bytes(&self, start: u64, length: u64) -> Result<Vec<u8>> {
+        let end = start.saturating_add(length);
+        ensure!(
+            end <= self.size_bytes && length <= BUFFER_BYTES,
+            "a place was asked for that the file has not"
+        );
+        let file = Arc::clone(&self.file);
+        let read = tokio::task::spawn_blocking(move || read(&file, start, end)).await?;
+        read.context("reading the file")
+    }
+
     /// Whether a part can still be read to its end.
     pub(super) async fn probe(&self, upload: &Upload, number: u32) -> Result<()> {
         let (_, end) = self.range(upload, number);
