@@ -23,6 +23,7 @@ pub fn document() -> Result<Value> {
         uploads::Document::openapi(),
         catalog::Document::openapi(),
         watching::Document::openapi(),
+        ingest::dead_letters::Document::openapi(),
     ];
     Ok(serde_json::to_value(http_api::merge(areas))?)
 }

@@ -26,7 +26,7 @@ struct Row(&'static str, [u16; COLUMNS.len()]);
 
 /// Tried from top to bottom, and each row from left to right.
 #[rustfmt::skip]
-const ROWS: [Row; 30] = [
+const ROWS: [Row; 33] = [
     //                         nobody forged expired disabled viewer publisher other owner admin
     // What needs no session looks at no token either.
     Row("sign_in",             [401,  401,   401,    401,     401,   401,      401,  401,  401]),
@@ -64,6 +64,9 @@ const ROWS: [Row; 30] = [
     Row("register_viewer",     [401,  401,   401,    403,     403,   403,      403,  200,  200]),
     Row("get_usage",           [401,  401,   401,    403,     403,   403,      403,  200,  200]),
     Row("list_channels",       [401,  401,   401,    200,     200,   200,      200,  200,  200]),
+    Row("list_jobs",           [401,  401,   401,    403,     403,   403,      403,  403,  200]),
+    Row("list_dead_letters",   [401,  401,   401,    403,     403,   403,      403,  403,  200]),
+    Row("redrive_dead_letters",[401,  401,   401,    403,     403,   403,      403,  403,  200]),
     // The last one, although access tokens live on for minutes.
     Row("sign_out_everywhere", [401,  401,   401,    204,     204,   204,      204,  204,  204]),
 ];
@@ -127,6 +130,7 @@ impl Things {
             "update_video" => request.header("if-match", "\"0\"").json(&json!({"title": "x"})),
             "delete_video" => request.header("if-match", "\"0\""),
             "register_viewer" => request.body(self.viewer_id.clone()),
+            "redrive_dead_letters" => request.json(&json!({})),
             _ => request,
         })
     }

@@ -16,6 +16,7 @@ const routes: Route[] = [
   { path: '/upload', title: 'Upload', load: () => import('./pages/upload') },
   { path: '/uploads', title: 'My uploads', load: () => import('./pages/uploads') },
   { path: '/account', title: 'Account', load: () => import('./pages/account') },
+  { path: '/admin/jobs', title: 'Failed jobs', load: () => import('./pages/admin-jobs') },
   { path: '/register', title: 'Register', open: true, load: () => import('./pages/register') },
   { path: '/confirm', title: 'Enter your code', open: true, load: () => import('./pages/confirm') },
   { path: '/forgot', title: 'Forgot your password', open: true, load: () => import('./pages/forgot') },

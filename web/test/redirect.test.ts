@@ -54,3 +54,29 @@ test('the aim is kept from one page for guests to the next', () => {
   expect(withRedirect('/register', new URLSearchParams({ redirect: '/watch/7?t=1', x: '2' }))).toBe('/register?redirect=%2Fwatch%2F7%3Ft%3D1')
   expect(withRedirect('/register', new URLSearchParams())).toBe('/register')
 })
+
+/** Numbers that follow from the seed (a linear congruential generator), so that a failure can be had again. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ; ) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    yield state >>> 8
+  }
+}
+
+test('whatever a link says, one stays on this site, and signing in again leads to the same place', () => {
+  const pieces = ['/', '//', '\\', '.', '..', '/./', '%2f', '%5c', '%00', '\t', '\n', '\r', '\u0000', '@', ':', '?', '#', ' ', '\u2028', '／',
+    '\uFF0F', 'https:', 'javascript:', 'evil.example', 'films.example', 'watch', '7', 'é', '\ud800', '[::1]', '&', '=', 'sign-in']
+  const random = numbers(20_261_121)
+  const next = (below: number) => random.next().value % below
+  let followed = 0
+  for (let run = 0; run < 20_000; run++) {
+    const target = (next(4) === 0 ? '' : '/') + Array.from({ length: next(7) }, () => pieces[next(pieces.length)]).join('')
+    const aim = safeRedirect(target, origin)
+    const resolved = new URL(aim, `${origin}/sign-in`)
+    expect(resolved.origin, JSON.stringify(target)).toBe(origin)
+    expect(aim, JSON.stringify(target)).toMatch(/^\/(?![/\\])/)
+    expect(safeRedirect(aim, origin), JSON.stringify(target)).toBe(aim)
+    if (aim !== '/') followed++
+  }
+  expect(followed, 'ordinary paths are followed').toBeGreaterThan(500)
+})

@@ -4,13 +4,14 @@
 //! is and whether its bytes are known; a content that is new reaches [`package_video`], which makes it
 //! streamable; one that has to be encoded, or is to get smaller renditions, reaches [`plan_encoding`], which cuts the work in
 //! pieces, and each of them [`encode_video`]; what players ask for before it is written,
-//! [`serve_output`] computes; a content that nobody lists any more reaches [`remove_content`]. Every event may come any number of
+//! [`serve_output`] computes; admins see and re-drive what failed for good by [`dead_letters`]; a content that nobody lists any more reaches [`remove_content`]. Every event may come any number of
 //! times, in any order, and every function may die after any call: what it did is seen and not done again.
 
 mod batch;
 mod byte_range;
 pub mod claim_object;
 mod clients;
+pub mod dead_letters;
 pub mod encode_video;
 mod frame_decoder;
 mod heartbeat;

@@ -2,7 +2,7 @@
 
 use cold_start::{required_env, sdk_config, start_logging};
 use futures_util::StreamExt as _;
-use ingest::{claim_object, encode_video, package_video, plan_encoding, remove_content, serve_output};
+use ingest::{claim_object, dead_letters, encode_video, package_video, plan_encoding, remove_content, serve_output};
 use lambda_runtime::{Error, LambdaEvent, StreamResponse, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,6 +51,10 @@ async fn main() -> Result<(), Error> {
                 Ok::<_, Error>(StreamResponse { metadata_prelude: answer.metadata_prelude, stream })
             }))
             .await
+        }
+        handler @ ("list_dead_letters" | "redrive_dead_letters") => {
+            let context = dead_letters::Context::from_env(&sdk, handler)?;
+            http_api::serve(dead_letters::router().with_state(context)).await
         }
         unknown => Err(anyhow::anyhow!("ingest has no function named {unknown}").into()),
     }

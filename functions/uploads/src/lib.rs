@@ -13,6 +13,7 @@ mod get_quota;
 mod get_upload;
 mod idempotency_key;
 mod limits;
+mod list_jobs;
 mod list_uploads;
 mod missing_parts;
 mod multipart;
@@ -39,6 +40,7 @@ pub fn router() -> Router<Context> {
         .route("/uploads/{id}", get(get_upload::get_upload).delete(abort_upload::abort_upload))
         .route("/uploads/{id}/parts", post(sign_parts::sign_parts))
         .route("/uploads/{id}/complete", post(complete_upload::complete_upload))
+        .route("/admin/jobs", get(list_jobs::list_jobs))
         .route("/uploads/{id}/retry", post(retry_upload::retry_upload))
         .route("/uploads/{id}/challenge", post(create_challenge::create_challenge))
         .route("/uploads/{id}/proof", post(answer_challenge::answer_challenge))
@@ -56,6 +58,7 @@ pub fn router() -> Router<Context> {
     complete_upload::complete_upload,
     retry_upload::retry_upload,
     create_challenge::create_challenge,
-    answer_challenge::answer_challenge
+    answer_challenge::answer_challenge,
+    list_jobs::list_jobs
 ))]
 pub struct Document;

@@ -18,6 +18,9 @@ export type Channel = operations['list_channels']['responses'][200]['content']['
 /** What `register_viewer` answers whoever accepts JSON. */
 export type Registration = operations['register_viewer']['responses'][200]['content']['application/json']
 export type SignIn = operations['list_sign_ins']['responses'][200]['content']['application/json']['items'][number]
+export type FailedJob = operations['list_jobs']['responses'][200]['content']['application/json']['items'][number]
+export type DeadLetterQueue =
+  operations['list_dead_letters']['responses'][200]['content']['application/json']['queues'][number]
 export type SignedParts = operations['sign_parts']['responses'][200]['content']['application/json']
 
 interface Outcome<Data> {

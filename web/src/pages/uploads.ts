@@ -110,6 +110,7 @@ export function show(visit: Visit): void {
     return uploadCard(upload, {
       onFile: (file) => resume(upload, file),
       onDiscard: () => void discard(upload),
+      onRetry: () => void retry(upload),
       refusal: refusals.get(upload.id),
     })
   }
@@ -133,6 +134,15 @@ export function show(visit: Visit): void {
         `“${file.name}” is another file: its size differs from that of ${upload.file_name}.`,
       )
     redraw()
+  }
+
+  async function retry(upload: Upload): Promise<void> {
+    try {
+      replace(await answer(api.POST('/uploads/{id}/retry', { params: { path: { id: upload.id } } })))
+      void follow(upload.id)
+    } catch (reason) {
+      toast(sentence(reason))
+    }
   }
 
   async function discard(upload: Upload): Promise<void> {

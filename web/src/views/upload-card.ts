@@ -61,7 +61,12 @@ function note({ note }: Transfer): TemplateResult | typeof nothing {
 /** An upload as the server tells it, whose file this page does not have. */
 export function uploadCard(
   upload: Upload,
-  { onFile, onDiscard, refusal }: { onFile(file: File): void; onDiscard(): void; refusal: string | undefined },
+  {
+    onFile,
+    onDiscard,
+    onRetry,
+    refusal,
+  }: { onFile(file: File): void; onDiscard(): void; onRetry(): void; refusal: string | undefined },
 ): TemplateResult {
   const body =
     upload.state === 'waiting'
@@ -77,8 +82,16 @@ export function uploadCard(
             </label>
             <button class="button quiet" type="button" @click=${onDiscard}>${cross} Discard</button>
           </div>`
-      : outcome(upload)
+      : html`${outcome(upload)}${upload.retryable ? another(upload, onRetry) : nothing}`
   return card(upload.name, upload.file_name, upload.size_bytes, { state: upload.state, body, date: upload.created_at })
+}
+
+/** Another try for what failed in processing: nothing is sent again. */
+function another(upload: Upload, onRetry: () => void): TemplateResult {
+  return html`<div class="card-actions">
+      <button class="button" type="button" aria-label=${`Retry ${upload.name}`} @click=${onRetry}>${again} Retry</button>
+    </div>
+    ${upload.retry_until ? html`<p class="faint">The file is kept until ${dayAndTime(upload.retry_until)}.</p>` : nothing}`
 }
 
 function chosen(event: Event, onFile: (file: File) => void): void {
