@@ -69,14 +69,14 @@ test('whatever a link says, one stays on this site, and signing in again leads t
   const random = numbers(20_261_121)
   const next = (below: number) => random.next().value % below
   let followed = 0
+  const wrong: string[] = []
   for (let run = 0; run < 20_000; run++) {
     const target = (next(4) === 0 ? '' : '/') + Array.from({ length: next(7) }, () => pieces[next(pieces.length)]).join('')
     const aim = safeRedirect(target, origin)
-    const resolved = new URL(aim, `${origin}/sign-in`)
-    expect(resolved.origin, JSON.stringify(target)).toBe(origin)
-    expect(aim, JSON.stringify(target)).toMatch(/^\/(?![/\\])/)
-    expect(safeRedirect(aim, origin), JSON.stringify(target)).toBe(aim)
+    const stays = new URL(aim, `${origin}/sign-in`).origin === origin && /^\/(?![/\\])/.test(aim)
+    if (!stays || safeRedirect(aim, origin) !== aim) wrong.push(JSON.stringify([target, aim]))
     if (aim !== '/') followed++
   }
+  expect(wrong).toEqual([])
   expect(followed, 'ordinary paths are followed').toBeGreaterThan(500)
 })
