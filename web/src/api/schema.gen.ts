@@ -4,6 +4,64 @@
  */
 
 export interface paths {
+    "/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what failed for good: how many messages each dead-letter queue holds, and what some of them are about. For admins.
+         * @description Looking hides no message from anybody.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/dead-letters/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives dead letters back to where they failed, after the cause is mended: another try for each. For admins.
+         * @description It can be repeated. A message that breaks off while it is moved comes twice, which its receivers bear. Contents that were given
+         *     up are taken up again by their messages.
+         */
+        post: operations["redrive_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists failed uploads of everybody, the newest upload first. For admins. */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/channels": {
         parameters: {
             query?: never;
@@ -514,6 +572,10 @@ export interface components {
             uploads: components["schemas"]["ExportedUpload"][];
             videos: components["schemas"]["ExportedVideo"][];
         };
+        /** @description All dead letters, queue by queue. */
+        AllDeadLetters: {
+            queues: components["schemas"]["QueueOfDeadLetters"][];
+        };
         /** @description What shows that the client has the file. */
         Answer: {
             /** @description Standard base64 of the HMAC-SHA-256, under the nonce, of the bytes at the challenge's ranges one after another. */
@@ -555,6 +617,11 @@ export interface components {
          * @example 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=-1
          */
         ContentDigest: string;
+        /**
+         * Format: uuid
+         * @description What was sent, stored once. It is the id of the upload that brought it first.
+         */
+        ContentId: string;
         /** @description A file that the client has. */
         CreateChallenge: {
             /** @description Its content digest. */
@@ -590,6 +657,19 @@ export interface components {
             /** Format: password */
             password: string;
         };
+        /** @description A message that was given up. */
+        DeadLetter: {
+            /** @description The content that it is about, if that can be told. */
+            content_id?: components["schemas"]["ContentId"];
+            /** @description SQS's id, as logs have it. */
+            message_id: string;
+            /** @description What was to be done, if it is a part of more: a share of a copy, a piece of an encoding, or putting pieces together. */
+            part?: string;
+            /** @description When it was sent first. */
+            sent_at?: components["schemas"]["Timestamp"];
+            /** @description The uploads that it is about, if that can be told. */
+            upload_ids: components["schemas"]["UploadId"][];
+        };
         /** @description A file that was sent. */
         ExportedUpload: {
             created_at: components["schemas"]["Timestamp"];
@@ -611,6 +691,29 @@ export interface components {
             id: components["schemas"]["VideoId"];
             title: string;
             updated_at: components["schemas"]["Timestamp"];
+        };
+        /** @description An upload of somebody that became no video. */
+        FailedJob: {
+            /** @description The content that it belongs to, by which logs name it; none if it was refused before it had one. */
+            content_id?: components["schemas"]["ContentId"];
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it failed. */
+            failed_at?: components["schemas"]["Timestamp"];
+            /** @description What the file was called on its owner's machine. */
+            file_name: string;
+            /** @description What the video would have been called. */
+            name: string;
+            /** @description Whose it is. */
+            owner_id: components["schemas"]["UserId"];
+            /** @description What its owner is told. */
+            reason: string;
+            /** @description Until when, where it may. */
+            retry_until?: components["schemas"]["Timestamp"];
+            /** @description Whether it may be retried, by its owner or an admin. */
+            retryable: boolean;
+            /** Format: int64 */
+            size_bytes: number;
+            upload_id: components["schemas"]["UploadId"];
         };
         /** @description One wrong part of a request. */
         FieldError: {
@@ -668,6 +771,34 @@ export interface components {
          * @enum {string}
          */
         Outcome: "signed-in" | "refused";
+        /** @description One page of a list. */
+        Page_FailedJob: {
+            /** @description What is on it, in the list's order. */
+            items: {
+                /** @description The content that it belongs to, by which logs name it; none if it was refused before it had one. */
+                content_id?: components["schemas"]["ContentId"];
+                created_at: components["schemas"]["Timestamp"];
+                /** @description When it failed. */
+                failed_at?: components["schemas"]["Timestamp"];
+                /** @description What the file was called on its owner's machine. */
+                file_name: string;
+                /** @description What the video would have been called. */
+                name: string;
+                /** @description Whose it is. */
+                owner_id: components["schemas"]["UserId"];
+                /** @description What its owner is told. */
+                reason: string;
+                /** @description Until when, where it may. */
+                retry_until?: components["schemas"]["Timestamp"];
+                /** @description Whether it may be retried, by its owner or an admin. */
+                retryable: boolean;
+                /** Format: int64 */
+                size_bytes: number;
+                upload_id: components["schemas"]["UploadId"];
+            }[];
+            /** @description Asks for the page after it; absent on the last one. */
+            next_cursor?: string;
+        };
         /** @description One page of a list. */
         Page_SignIn: {
             /** @description What is on it, in the list's order. */
@@ -858,6 +989,24 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * @description A queue of dead letters, by what its messages ask for.
+         * @enum {string}
+         */
+        QueueName: "upload-events" | "package" | "encode" | "remove" | "plan";
+        /** @description The dead letters of one queue. */
+        QueueOfDeadLetters: {
+            /**
+             * Format: int64
+             * @description How many there are, about.
+             */
+            count: number;
+            /** @description Some of them. */
+            messages: components["schemas"]["DeadLetter"][];
+            name: components["schemas"]["QueueName"];
+            /** @description Whether they can be given back to where they failed. What can't is taken up by the reconciler, or by the command `redrive`. */
+            redrivable: boolean;
+        };
         /** @description What its owner has of the storage, and may have. */
         Quota: {
             /**
@@ -904,6 +1053,26 @@ export interface components {
              * @description 5 different characters or more, no space at either end, and not the e-mail. The one that was registered with, or another.
              */
             password: string;
+        };
+        /** @description Which queue. */
+        Redrive: {
+            /** @description Only the dead letters of this one; absent for all that can go back. */
+            queue?: components["schemas"]["QueueName"];
+        };
+        /** @description What was moved. */
+        Redriven: {
+            queues: components["schemas"]["RedrivenQueue"][];
+        };
+        /** @description What was moved of one queue. */
+        RedrivenQueue: {
+            /** @description Whether none was left to move. If not, ask again. */
+            done: boolean;
+            /**
+             * Format: int32
+             * @description How many messages went back.
+             */
+            moved: number;
+            name: components["schemas"]["QueueName"];
         };
         /** @description A session that goes on. */
         RefreshedSession: {
@@ -1302,6 +1471,88 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each queue. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllDeadLetters"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    redrive_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Redrive"];
+            };
+        };
+        responses: {
+            /** @description What was moved. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redriven"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before; absent for the first one. */
+                cursor?: string;
+                /** @description How many items at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FailedJob"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+        };
+    };
     list_channels: {
         parameters: {
             query?: never;
