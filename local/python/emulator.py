@@ -6,6 +6,7 @@ in MATINEE_REMOVE_AT_END, if any, goes with it.
 """
 
 import functools
+import json
 import logging
 import mmap
 import os
@@ -113,6 +114,19 @@ def permit_batches_as_aws_does() -> None:
     iam_actions.extract_iam_action = action_of_one
 
 
+def name_senders_as_aws_does() -> None:
+    """A mail is sent in the name of an identity, and it is that which somebody has a right to. Ministack asks for the right to all."""
+    resource_of = iam_actions._ses_v2_resource_arn
+
+    def resource_with_senders(method: str, path: str, body: bytes, region: str, account_id: str) -> str:
+        if path.rstrip("/").endswith("/outbound-emails"):
+            sender = json.loads(body).get("FromEmailAddress", "")
+            return f"arn:aws:ses:{region}:{account_id}:identity/{sender}"
+        return resource_of(method, path, body, region, account_id)
+
+    iam_actions._ses_v2_resource_arn = resource_with_senders
+
+
 def save_regularly() -> None:
     """Ministack saves its state when it ends, and loses it all when it is killed. What people do is saved every few
     seconds besides; the rest, with the functions' code, when SIGUSR1 says that there is something new.
@@ -169,6 +183,7 @@ def main() -> None:
     count_loopback_as_tls()
     pass_streamed_answers_unchanged()
     permit_batches_as_aws_does()
+    name_senders_as_aws_does()
     move_queues()
     save_regularly()
     end_with_parent()

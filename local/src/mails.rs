@@ -1,4 +1,4 @@
-//! The mails that Cognito sends. The local AWS delivers none: it keeps them to be looked at.
+//! The mails that Cognito and functions send. The local AWS delivers none: it keeps them to be looked at.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::endpoint::Endpoint;
+use crate::signed_request;
+
+/// Whom the mails of functions come from.
+pub const SENDER: &str = "matinee@example.org";
 
 /// A mail that would have been sent.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +27,15 @@ pub struct Mail {
 struct Mails {
     /// By AWS account, each oldest first.
     messages: BTreeMap<String, Vec<Mail>>,
+}
+
+/// Has the local AWS believe that the sender's address is ours.
+pub(crate) async fn verify_sender(endpoint: &Endpoint) -> Result<()> {
+    let body = format!("Action=VerifyEmailIdentity&Version=2010-12-01&EmailAddress={SENDER}");
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let verified = signed_request::post(&reqwest::Client::new(), endpoint, "ses", &headers, body).await;
+    verified.context("verifying the sender of mails")?;
+    Ok(())
 }
 
 /// All mails since the local AWS was started, oldest first.

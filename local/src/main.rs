@@ -85,7 +85,7 @@ enum Command {
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(5..=3600))]
         seconds: u64,
     },
-    /// Prints the mails with codes that the service here would have sent.
+    /// Prints the mails that the service here would have sent.
     Mails,
     /// Holds the API of a service of its own against its OpenAPI document with Schemathesis, for each role.
     CheckApi,

@@ -16,6 +16,7 @@ use crate::deployment::{Deployment, Function};
 use crate::emulator::{Emulator, Keep};
 use crate::endpoint::Endpoint;
 use crate::live::{Live, LivePorts};
+use crate::mails::{SENDER, verify_sender};
 use crate::people::People;
 use crate::project::Project;
 use crate::step::Step;
@@ -240,6 +241,10 @@ async fn start(options: Options) -> Result<Stack> {
     if options.data.is_none() {
         // A stack for the moment encodes what can't be played otherwise, and nothing beyond.
         parameters.push(("Ladder", "off"));
+    }
+    if emulator.is_some() {
+        verify_sender(&endpoint).await?;
+        parameters.push(("SenderAddress", SENDER));
     }
     let relay_port = ports.map(|ports| ports.relay.stream.to_string());
     if let Some(port) = &relay_port {

@@ -1,6 +1,7 @@
 //! The service as its users meet it, over HTTP, and what must hold behind the API.
 
 mod accounts;
+mod admins;
 mod catalog;
 mod contract;
 mod curl_uploads;
@@ -12,6 +13,7 @@ mod ingest;
 mod instant;
 mod lambda_events;
 mod live;
+mod new_devices;
 mod playback;
 mod promises;
 mod quota;

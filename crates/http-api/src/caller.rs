@@ -19,6 +19,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// What it is called everywhere: the name of the Cognito group.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Publisher => "publisher",
+            Self::Admin => "admin",
+        }
+    }
+
     /// The roles among a user's groups, sorted. Groups that are no role of ours are nobody's business here.
     ///
     /// `claim` is `cognito:groups` as API Gateway renders it (`[admin publisher]`), as JSON, or separated by commas.

@@ -62,11 +62,14 @@ impl Context {
             "sign_in" | "sign_up" | "send_code" | "redeem_code" | "change_password" | "delete_account"
         );
         let guarded = is_guarded.then(|| Guarded::from_env(sdk)).transpose()?;
-        let sign_ins = matches!(handler, "sign_in" | "list_sign_ins" | "export_account")
-            .then(|| anyhow::Ok(SignInsTable::new(sdk, required_env("SIGN_INS_TABLE")?)))
-            .transpose()?;
+        let sign_ins = matches!(
+            handler,
+            "sign_in" | "list_sign_ins" | "export_account" | "get_account" | "list_account_sign_ins"
+        )
+        .then(|| anyhow::Ok(SignInsTable::new(sdk, required_env("SIGN_INS_TABLE")?)))
+        .transpose()?;
         let sign_up_is_open = handler == "sign_up" && required_env("REGISTRATION")? == "open";
-        let removals = (handler == "delete_account")
+        let removals = matches!(handler, "delete_account" | "enable_account")
             .then(|| anyhow::Ok(Removals::new(sdk, required_env("ACCOUNT_REMOVALS_TABLE")?)))
             .transpose()?;
         let belongings = (handler == "export_account").then(|| Belongings::from_env(sdk)).transpose()?;

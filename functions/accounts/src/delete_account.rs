@@ -2,7 +2,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use http_api::{
-    Caller, Forbidden, InvalidBody, Json, Problem, TooManyRequests, Unauthenticated, Unavailable,
+    Caller, Conflict, Forbidden, InvalidBody, Json, Problem, Role, TooManyRequests, Unauthenticated,
+    Unavailable,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -25,13 +26,14 @@ pub(crate) struct AccountDeletion {
 /// Deletes the caller's account, for good: their sessions, uploads, videos, history and identity.
 ///
 /// Sessions end at once, the rest goes within minutes. What others have published as well stays theirs.
+/// Admins can't: another one has to take that role from them first, so that there is always one.
 #[utoipa::path(
     post, path = "/me/deletion", operation_id = "delete_account", tag = "accounts",
     security(("bearer" = [])),
     request_body = AccountDeletion,
     responses(
         (status = 202, description = "The account is closed and is being removed."),
-        InvalidBody, Unauthenticated, Forbidden, TooManyRequests, Unavailable,
+        InvalidBody, Unauthenticated, Forbidden, Conflict, TooManyRequests, Unavailable,
     )
 )]
 pub(crate) async fn delete_account(
@@ -43,6 +45,10 @@ pub(crate) async fn delete_account(
 ) -> Result<impl IntoResponse, Problem> {
     let account = users.account_of(&caller).await?;
     prove(&context, &users, &account, &password, &address).await?;
+    if users.roles(&account.id).await?.contains(&Role::Admin) {
+        let detail = "You are an admin. Another admin has to take that role from you first.";
+        return Err(Problem::conflict("is-admin", "You are an admin", detail));
+    }
     // The mark comes first: should anything stop here, `remove_accounts` does the rest, closing the account included.
     context.removals()?.mark(&account.id).await?;
     users.close(&account.id).await?;

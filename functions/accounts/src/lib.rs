@@ -3,6 +3,7 @@
 //! A session is a pair of Cognito tokens. The access token lives minutes and stays in the page's memory; the
 //! refresh token lives weeks in a cookie that no script can read and that only the session's own paths receive.
 
+mod admin;
 mod attempts;
 mod change_password;
 mod context;
@@ -11,6 +12,8 @@ mod delete_account;
 mod export_account;
 mod get_me;
 mod list_sign_ins;
+pub mod mail_new_device;
+mod mailer;
 mod own_password;
 mod redeem_code;
 mod refresh_cookie;
@@ -34,8 +37,13 @@ pub use sign_ins::SignInsTable;
 pub use user_pool::UserPool;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use utoipa::OpenApi;
+
+use admin::{
+    disable_account, enable_account, end_account_sessions, get_account, list_account_sign_ins, list_accounts,
+    set_roles,
+};
 
 /// The area's routes, below the API's root.
 pub fn router() -> Router<Context> {
@@ -51,6 +59,13 @@ pub fn router() -> Router<Context> {
         .route("/me/export", get(export_account::export_account))
         .route("/me/password", post(change_password::change_password))
         .route("/me/sign-ins", get(list_sign_ins::list_sign_ins))
+        .route("/admin/accounts", get(list_accounts::list_accounts))
+        .route("/admin/accounts/{id}", get(get_account::get_account))
+        .route("/admin/accounts/{id}/roles", put(set_roles::set_roles))
+        .route("/admin/accounts/{id}/disable", post(disable_account::disable_account))
+        .route("/admin/accounts/{id}/enable", post(enable_account::enable_account))
+        .route("/admin/accounts/{id}/sessions", delete(end_account_sessions::end_account_sessions))
+        .route("/admin/accounts/{id}/sign-ins", get(list_account_sign_ins::list_account_sign_ins))
 }
 
 /// The area's part of the API's document.
@@ -68,6 +83,13 @@ pub fn router() -> Router<Context> {
     list_sign_ins::list_sign_ins,
     export_account::export_account,
     delete_account::delete_account,
+    list_accounts::list_accounts,
+    get_account::get_account,
+    set_roles::set_roles,
+    disable_account::disable_account,
+    enable_account::enable_account,
+    end_account_sessions::end_account_sessions,
+    list_account_sign_ins::list_account_sign_ins,
 ))]
 pub struct Document;
 

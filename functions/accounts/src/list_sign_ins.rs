@@ -21,13 +21,22 @@ pub(crate) async fn list_sign_ins(
     caller: Caller,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<SignIn>>, Problem> {
-    let after = page.cursor.as_deref().map(decode).transpose()?;
-    let (items, next) = context.sign_ins()?.newest(&caller.user_id, page.limit.get(), after).await?;
-    let next_cursor = next.map(|entry| BASE64_URL_SAFE_NO_PAD.encode(entry));
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(page_of(&context, &caller.user_id, page).await?))
 }
 
-/// The cursor is a place in the caller's own list, whatever it says: nobody gets into another's by it.
+/// A page of the attempts on an account.
+pub(crate) async fn page_of(
+    context: &Context,
+    user_id: &str,
+    PageQuery { cursor, limit }: PageQuery,
+) -> Result<Page<SignIn>, Problem> {
+    let after = cursor.as_deref().map(decode).transpose()?;
+    let (items, next) = context.sign_ins()?.newest(user_id, limit.get(), after).await?;
+    let next_cursor = next.map(|entry| BASE64_URL_SAFE_NO_PAD.encode(entry));
+    Ok(Page { items, next_cursor })
+}
+
+/// The cursor is a place in one account's list, whatever it says: nobody gets into another's by it.
 fn decode(cursor: &str) -> Result<String, Problem> {
     let entry = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|entry| String::from_utf8(entry).ok());
     let entry = entry.filter(|entry| (1..=64).contains(&entry.len()));

@@ -50,6 +50,15 @@ impl Removals {
         Ok(())
     }
 
+    /// Whether an account is to go.
+    pub(crate) async fn is_marked(&self, user_id: &str) -> anyhow::Result<bool> {
+        let key = AttributeValue::S(user_id.to_owned());
+        let get = self.client.get_item().table_name(&self.table).key("user_id", key).consistent_read(true);
+        let found = get.send().await.context("looking for a mark")?;
+        // Where there is none, some answer nothing and some answer an empty item.
+        Ok(found.item.is_some_and(|item| !item.is_empty()))
+    }
+
     /// All of them: a few at most, and mostly none.
     pub(crate) async fn all(&self) -> anyhow::Result<Vec<Removal>> {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().items().send();

@@ -1,3 +1,4 @@
+mod administration;
 mod registration;
 
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata as _;
 use aws_sdk_cognitoidentityprovider::operation::admin_initiate_auth::AdminInitiateAuthError;
 use aws_sdk_cognitoidentityprovider::operation::admin_initiate_auth::builders::AdminInitiateAuthFluentBuilder;
+use aws_sdk_cognitoidentityprovider::primitives::DateTime;
 use aws_sdk_cognitoidentityprovider::types::{
-    AuthFlowType, AuthenticationResultType, TimeUnitsType, UserPoolClientType, UserStatusType,
+    AttributeType, AuthFlowType, AuthenticationResultType, TimeUnitsType, UserPoolClientType, UserStatusType,
 };
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -61,7 +63,7 @@ pub(crate) struct Account {
     pub email: String,
     pub created_at: Option<Timestamp>,
     pub is_enabled: bool,
-    is_unconfirmed: bool,
+    pub is_unconfirmed: bool,
 }
 
 /// Why somebody was not let in.
@@ -171,15 +173,12 @@ impl UserPool {
             Err(error) if error.code() == Some("UserNotFoundException") => return Ok(None),
             Err(error) => return Err(error).context("reading an account"),
         };
-        let attributes = user.user_attributes.unwrap_or_default();
-        let email = attributes.into_iter().find(|attribute| attribute.name == "email");
-        let created_ms = user.user_create_date.and_then(|created| created.to_millis().ok());
         Ok(Some(Account {
             id: user.username,
-            email: email.and_then(|email| email.value).context("the account has no e-mail")?,
-            created_at: created_ms.map(Timestamp::from_unix_ms),
+            email: email_of(user.user_attributes.unwrap_or_default())?,
+            created_at: timestamp(user.user_create_date),
             is_enabled: user.enabled,
-            is_unconfirmed: user.user_status == Some(UserStatusType::Unconfirmed),
+            is_unconfirmed: is_unconfirmed(user.user_status.as_ref()),
         }))
     }
 
@@ -273,6 +272,19 @@ impl AppClient {
         let secret = description.client_secret.context("the pool's client has no secret")?;
         Ok(Self { secret, refresh_token_validity: Duration::from_secs(validity * unit_s) })
     }
+}
+
+fn email_of(attributes: Vec<AttributeType>) -> anyhow::Result<String> {
+    let email = attributes.into_iter().find(|attribute| attribute.name == "email");
+    email.and_then(|email| email.value).context("the account has no e-mail")
+}
+
+fn timestamp(time: Option<DateTime>) -> Option<Timestamp> {
+    time.and_then(|time| time.to_millis().ok()).map(Timestamp::from_unix_ms)
+}
+
+fn is_unconfirmed(status: Option<&UserStatusType>) -> bool {
+    status == Some(&UserStatusType::Unconfirmed)
 }
 
 /// All of these say the same to the outside: which e-mails have accounts is nobody's business.

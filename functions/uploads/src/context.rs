@@ -36,7 +36,12 @@ impl Environment {
     pub fn from_env(handler: &str) -> anyhow::Result<Self> {
         let has_bucket = !matches!(
             handler,
-            "list_uploads" | "get_quota" | "create_challenge" | "retry_upload" | "list_jobs"
+            "list_uploads"
+                | "list_account_uploads"
+                | "get_quota"
+                | "create_challenge"
+                | "retry_upload"
+                | "list_jobs"
         );
         let has_limits =
             matches!(handler, "create_upload" | "complete_upload" | "get_quota" | "answer_challenge");

@@ -13,6 +13,7 @@ mod get_quota;
 mod get_upload;
 mod idempotency_key;
 mod limits;
+mod list_account_uploads;
 mod list_jobs;
 mod list_uploads;
 mod missing_parts;
@@ -37,6 +38,7 @@ pub fn router() -> Router<Context> {
     Router::new()
         .route("/uploads", post(create_upload::create_upload).get(list_uploads::list_uploads))
         .route("/quota", get(get_quota::get_quota))
+        .route("/admin/accounts/{id}/uploads", get(list_account_uploads::list_account_uploads))
         .route("/uploads/{id}", get(get_upload::get_upload).delete(abort_upload::abort_upload))
         .route("/uploads/{id}/parts", post(sign_parts::sign_parts))
         .route("/uploads/{id}/complete", post(complete_upload::complete_upload))
@@ -52,6 +54,7 @@ pub fn router() -> Router<Context> {
     create_upload::create_upload,
     list_uploads::list_uploads,
     get_quota::get_quota,
+    list_account_uploads::list_account_uploads,
     get_upload::get_upload,
     abort_upload::abort_upload,
     sign_parts::sign_parts,

@@ -1,6 +1,6 @@
 use axum::extract::State;
 use http_api::{Caller, InvalidRequest, Json, Page, PageQuery, Problem, Query, Unauthenticated};
-use library::Cursor;
+use library::{Cursor, UserId};
 
 use crate::Context;
 use crate::owned::owner_id;
@@ -21,9 +21,18 @@ pub(crate) async fn list_uploads(
     caller: Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<UploadView>>, Problem> {
-    let cursor = query.cursor.as_deref().map(Cursor::decode).transpose();
+    Ok(Json(page_of(&context, &owner_id(&caller), query).await?))
+}
+
+/// A page of an account's uploads.
+pub(crate) async fn page_of(
+    context: &Context,
+    owner_id: &UserId,
+    PageQuery { cursor, limit }: PageQuery,
+) -> Result<Page<UploadView>, Problem> {
+    let cursor = cursor.as_deref().map(Cursor::decode).transpose();
     let cursor = cursor.map_err(|error| Problem::invalid_field("cursor", error.to_string()))?;
-    let page = context.uploads.newest_of(&owner_id(&caller), query.limit.get(), cursor).await?;
+    let page = context.uploads.newest_of(owner_id, limit.get(), cursor).await?;
     let items = page.items.into_iter().map(UploadView::new).collect::<anyhow::Result<_>>()?;
-    Ok(Json(Page { items, next_cursor: page.next.map(Cursor::encode) }))
+    Ok(Page { items, next_cursor: page.next.map(Cursor::encode) })
 }

@@ -4,6 +4,7 @@ mod device;
 mod table;
 
 pub use table::SignInsTable;
+pub(crate) use table::{LAST, Novelty};
 
 use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use cold_start::quick_calls;
 use library::Timestamp;
 
-use super::SignIn;
+use super::{Outcome, SignIn};
 
 /// How long a sign-in is known. DynamoDB may take days longer to delete it, so readers look at the time as well.
 const KEPT: Duration = Duration::from_secs(180 * 24 * 60 * 60);
@@ -20,9 +20,24 @@ const KEPT: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 /// How long it is known that somebody tried an e-mail that has no account.
 const NOBODY_KEPT: Duration = Duration::from_secs(60 * 60);
 
-const LAST: &str = "last";
+/// The `entry` of the item that is no attempt.
+pub(crate) const LAST: &str = "last";
+
+/// On a sign-in that its account's owner was mailed about: when.
+const MAILED_AT: &str = "mailed_at";
 
 type Item = HashMap<String, AttributeValue>;
+
+/// Whether the device of a sign-in is in the history before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Novelty {
+    /// There is no sign-in before it that is known.
+    First,
+    /// It is.
+    Known,
+    /// It isn't, and others are.
+    New,
+}
 
 /// The sign-ins of everybody.
 #[derive(Clone, Debug)]
@@ -54,6 +69,98 @@ impl SignInsTable {
         match user_id {
             Some(user_id) => self.put(user_id, &entry(this.at)?, this, KEPT).await,
             None => self.put("nobody", LAST, this, NOBODY_KEPT).await,
+        }
+    }
+
+    /// How somebody signed in to this account the last time, if they did. One round trip.
+    pub(crate) async fn last(&self, user_id: &str) -> anyhow::Result<Option<SignIn>> {
+        let get = self.client.get_item().table_name(&self.table);
+        let get = get.set_key(Some(key(user_id, LAST)));
+        let found = get.send().await.context("reading the last sign-in")?.item;
+        let last = found.filter(|item| !item.is_empty()).map(serde_dynamo::from_item).transpose()?;
+        let from = oldest();
+        Ok(last.filter(|last: &SignIn| last.at >= from))
+    }
+
+    /// One attempt; none if it is gone, or if it was mailed about.
+    pub(crate) async fn get(&self, user_id: &str, entry: &str) -> anyhow::Result<Option<SignIn>> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(user_id, entry)));
+        let found = get.consistent_read(true).send().await.context("reading a sign-in")?.item;
+        let found = found.filter(|item| !item.is_empty() && !item.contains_key(MAILED_AT));
+        Ok(found.map(serde_dynamo::from_item).transpose()?)
+    }
+
+    /// Whether this device had signed in before this entry. One that signed in at the same moment counts by the order of the entries.
+    pub(crate) async fn novelty(&self, user_id: &str, entry: &str, device: &str) -> anyhow::Result<Novelty> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("user_id = :user_id AND entry BETWEEN :oldest AND :before")
+            .expression_attribute_values(":user_id", string(user_id))
+            .expression_attribute_values(":oldest", string(&oldest().to_string()))
+            .expression_attribute_values(":before", string(entry))
+            .scan_index_forward(false)
+            .into_paginator()
+            .items()
+            .send();
+        let mut novelty = Novelty::First;
+        while let Some(item) = pages.next().await {
+            let item = item.context("reading sign-ins")?;
+            if entry_of(&item) == Some(entry) {
+                continue;
+            }
+            let before: SignIn = serde_dynamo::from_item(item)?;
+            match before.outcome {
+                Outcome::SignedIn if before.device == device => return Ok(Novelty::Known),
+                Outcome::SignedIn => novelty = Novelty::New,
+                Outcome::Refused => {}
+            }
+        }
+        Ok(novelty)
+    }
+
+    /// Marks a sign-in as mailed about. Answers whether it was not before; one that is gone is.
+    pub(crate) async fn mark_as_mailed(&self, user_id: &str, entry: &str) -> anyhow::Result<bool> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(user_id, entry)))
+            .update_expression("SET mailed_at = :now")
+            .condition_expression("attribute_exists(user_id) AND attribute_not_exists(mailed_at)")
+            .expression_attribute_values(":now", string(&Timestamp::now().to_string()));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error).context("marking a sign-in"),
+        }
+    }
+
+    /// Takes the mark back. A sign-in that is gone meanwhile stays so.
+    pub(crate) async fn take_mark(&self, user_id: &str, entry: &str) -> anyhow::Result<()> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(user_id, entry)))
+            .update_expression("REMOVE mailed_at")
+            .condition_expression("attribute_exists(user_id)");
+        match update.send().await {
+            Err(error)
+                if !error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Err(error).context("unmarking a sign-in")
+            }
+            _ => Ok(()),
         }
     }
 
@@ -145,6 +252,10 @@ fn item(user_id: &str, entry: &str, this: &SignIn, kept: Duration) -> anyhow::Re
     item.insert("entry".to_owned(), string(entry));
     item.insert("expires_at".to_owned(), AttributeValue::N(expires_at.to_string()));
     Ok(item)
+}
+
+fn key(user_id: &str, entry: &str) -> Item {
+    HashMap::from([("user_id".to_owned(), string(user_id)), ("entry".to_owned(), string(entry))])
 }
 
 /// Two at the same moment are two.

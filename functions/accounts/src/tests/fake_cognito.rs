@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use crate::mail_new_device;
 use crate::{AttemptsTable, Context, Guarded, OriginSecret, Removals, SignInsTable, UserPool};
 
 type Answer = (u16, Value);
@@ -59,9 +60,23 @@ impl FakeCognito {
         })
     }
 
-    pub fn context(&self) -> Context {
+    /// What new devices are mailed about with.
+    pub fn mail_context(&self) -> mail_new_device::Context {
+        let environment = mail_new_device::Environment {
+            user_pool_id: "pool-1".to_owned(),
+            user_pool_client_id: "client-1".to_owned(),
+            sign_ins_table: "sign-ins".to_owned(),
+            sender_address: "matinee@example.com".to_owned(),
+            site_origin: "https://matinee.example".to_owned(),
+            ses_endpoint: None,
+        };
+        let http = SharedHttpConnector::new(self.clone());
+        mail_new_device::Context::with_http(&self.sdk(), http, environment).expect("all is there")
+    }
+
+    fn sdk(&self) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
-        let sdk = SdkConfig::builder()
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
@@ -69,7 +84,11 @@ impl FakeCognito {
             )))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .retry_config(aws_config::retry::RetryConfig::disabled())
-            .build();
+            .build()
+    }
+
+    pub fn context(&self) -> Context {
+        let sdk = self.sdk();
         let attempts = AttemptsTable::new(&sdk, "attempts");
         Context {
             users: UserPool::new(&sdk, "pool-1", "client-1"),
@@ -91,7 +110,11 @@ impl FakeCognito {
 impl HttpConnector for FakeCognito {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let operation = match target.rsplit('.').next().unwrap_or_default() {
+            // SES is told what to do by the address.
+            "" if request.uri().ends_with("/v2/email/outbound-emails") => "SendEmail".to_owned(),
+            operation => operation.to_owned(),
+        };
         let input: Value =
             serde_json::from_slice(request.body().bytes().unwrap_or_default()).expect("it is JSON");
         let (status, output) = match operation.as_str() {
@@ -99,7 +122,9 @@ impl HttpConnector for FakeCognito {
             "GetItem" | "PutItem" | "DeleteItem" | "UpdateItem" if input["TableName"] == "attempts" => {
                 self.table(&operation, &input)
             }
-            "PutItem" | "Query" => self.history(&operation, &input),
+            "PutItem" | "Query" | "GetItem" | "UpdateItem" if input["TableName"] == "sign-ins" => {
+                self.history(&operation, &input)
+            }
             operation => (self.answer)(operation, &input),
         };
         self.asked.lock().expect("no test panics while it is asked").push((operation, input));
@@ -182,6 +207,10 @@ impl FakeCognito {
     fn history(&self, operation: &str, input: &Value) -> Answer {
         let mut items = self.sign_ins.lock().expect("no test panics meanwhile");
         let text = |value: &Value| value["S"].as_str().expect("text").to_owned();
+        if matches!(operation, "GetItem" | "UpdateItem") {
+            let item = items.get_mut(&(text(&input["Key"]["user_id"]), text(&input["Key"]["entry"])));
+            return Self::one(item, operation, input);
+        }
         if operation == "PutItem" {
             let item = &input["Item"];
             let before = items.insert((text(&item["user_id"]), text(&item["entry"])), item.clone());
@@ -191,8 +220,38 @@ impl FakeCognito {
         let (user, oldest, before) =
             (text(&values[":user_id"]), text(&values[":oldest"]), text(&values[":before"]));
         let found = items.range((user.clone(), oldest)..=(user, before)).rev().map(|(_, item)| item.clone());
-        let limit = usize::try_from(input["Limit"].as_u64().expect("a limit")).expect("a small one");
+        let limit =
+            input["Limit"].as_u64().map_or(usize::MAX, |limit| limit.try_into().expect("a small one"));
         (200, json!({ "Items": found.take(limit).collect::<Vec<_>>() }))
+    }
+
+    /// One item of it, which is read, or marked and unmarked.
+    fn one(item: Option<&mut Value>, operation: &str, input: &Value) -> Answer {
+        let refused = (400, json!({ "__type": "ConditionalCheckFailedException", "message": "a test's" }));
+        match (item, operation, input["UpdateExpression"].as_str()) {
+            (item, "GetItem", _) => (200, item.map_or(json!({}), |item| json!({ "Item": item }))),
+            (Some(item), _, Some("SET mailed_at = :now")) if item["mailed_at"].is_null() => {
+                item["mailed_at"] = input["ExpressionAttributeValues"][":now"].clone();
+                (200, json!({}))
+            }
+            (Some(item), _, Some("REMOVE mailed_at")) => {
+                item.as_object_mut().expect("an item").remove("mailed_at");
+                (200, json!({}))
+            }
+            (_, _, Some("SET mailed_at = :now" | "REMOVE mailed_at")) => refused,
+            (_, _, other) => panic!("a change that the table doesn't know: {other:?}"),
+        }
+    }
+
+    /// Adds an attempt to the history.
+    pub fn note_sign_in(&self, user_id: &str, entry: &str, device: &str, outcome: &str) {
+        let at = entry.split('#').next().expect("an entry begins with its time");
+        let item = json!({
+            "user_id": { "S": user_id }, "entry": { "S": entry }, "at": { "S": at }, "device": { "S": device },
+            "outcome": { "S": outcome }, "address": { "S": "192.0.2.7" },
+        });
+        let mut items = self.sign_ins.lock().expect("no test panics meanwhile");
+        items.insert((user_id.to_owned(), entry.to_owned()), item);
     }
 
     /// Whose attempts the history holds.

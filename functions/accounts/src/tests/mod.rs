@@ -1,6 +1,8 @@
 //! The area's routes, asked with the events that Lambda brings.
 
+mod admin;
 mod fake_cognito;
+mod new_device;
 mod registration;
 mod sign_ins;
 
