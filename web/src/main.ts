@@ -16,7 +16,9 @@ const routes: Route[] = [
   { path: '/upload', title: 'Upload', load: () => import('./pages/upload') },
   { path: '/uploads', title: 'My uploads', load: () => import('./pages/uploads') },
   { path: '/account', title: 'Account', load: () => import('./pages/account') },
-  { path: '/admin/jobs', title: 'Failed jobs', load: () => import('./pages/admin-jobs') },
+  { path: '/admin/jobs', title: 'Failed jobs', admin: true, load: () => import('./pages/admin-jobs') },
+  { path: '/admin', title: 'Accounts', admin: true, load: () => import('./pages/admin-accounts') },
+  { path: '/admin/accounts/{id}', title: 'Account', admin: true, load: () => import('./pages/admin-account') },
   { path: '/register', title: 'Register', open: true, load: () => import('./pages/register') },
   { path: '/confirm', title: 'Enter your code', open: true, load: () => import('./pages/confirm') },
   { path: '/forgot', title: 'Forgot your password', open: true, load: () => import('./pages/forgot') },
@@ -37,7 +39,8 @@ const router = new Router({
   gate(route, path) {
     if (isForGuests(route.path))
       return session.user ? safeRedirect(new URLSearchParams(location.search).get('redirect'), location.origin) : undefined
-    return route.open || session.user ? undefined : signInPath(path)
+    if (!route.open && !session.user) return signInPath(path)
+    return route.admin && !session.isAdmin ? '/' : undefined
   },
   onShown: tellHeader,
   onFailed: (root, _error, retry) => render(failure(Problem.unreachable(), retry), root),

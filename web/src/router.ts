@@ -23,6 +23,8 @@ export interface Route {
   title: string
   /** Needs no session. */
   open?: boolean
+  /** Is for admins. Others wouldn't be answered anyway, but are spared the sight. */
+  admin?: boolean
   load(): Promise<Page>
 }
 

@@ -40,6 +40,10 @@ export class Session extends EventTarget {
     return this.#user?.roles.some((role) => role === 'publisher' || role === 'admin') ?? false
   }
 
+  get isAdmin(): boolean {
+    return this.#user?.roles.includes('admin') ?? false
+  }
+
   /** Takes up the session that the cookie holds. False when there is none. */
   async restore(): Promise<boolean> {
     try {

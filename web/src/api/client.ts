@@ -21,6 +21,8 @@ export type SignIn = operations['list_sign_ins']['responses'][200]['content']['a
 export type FailedJob = operations['list_jobs']['responses'][200]['content']['application/json']['items'][number]
 export type DeadLetterQueue =
   operations['list_dead_letters']['responses'][200]['content']['application/json']['queues'][number]
+export type AccountSummary = operations['list_accounts']['responses'][200]['content']['application/json']['items'][number]
+export type ManagedAccount = operations['get_account']['responses'][200]['content']['application/json']
 export type SignedParts = operations['sign_parts']['responses'][200]['content']['application/json']
 
 interface Outcome<Data> {

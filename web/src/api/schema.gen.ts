@@ -4,6 +4,148 @@
  */
 
 export interface paths {
+    "/admin/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists accounts, in no particular order. A page may have fewer than were asked for, and 60 at most. */
+        get: operations["list_accounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers an account, with its roles and its last sign-in. */
+        get: operations["get_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disables an account: its sessions end, and nobody signs in to it. What it has stays.
+         * @description Whoever was let in before stays in until their access token ends, ten minutes at most. Admins can't disable themselves.
+         */
+        post: operations["disable_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an account be signed in to again. One that its owner has deleted can't be had back. */
+        post: operations["enable_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Gives an account these roles and no others. They count from its next access token on, within ten minutes.
+         * @description Admins can't take their own role from themselves.
+         */
+        put: operations["set_roles"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends all sessions of an account. What was let in before stays in for ten minutes at most. */
+        delete: operations["end_account_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the attempts to sign in to an account in the last 180 days, newest first. */
+        get: operations["list_account_sign_ins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/accounts/{id}/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the uploads of an account, newest first, for admins. Of an account that nobody has, the list is empty. */
+        get: operations["list_account_uploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/dead-letters": {
         parameters: {
             query?: never;
@@ -148,6 +290,7 @@ export interface paths {
         /**
          * Deletes the caller's account, for good: their sessions, uploads, videos, history and identity.
          * @description Sessions end at once, the rest goes within minutes. What others have published as well stays theirs.
+         *     Admins can't: another one has to take that role from them first, so that there is always one.
          */
         post: operations["delete_account"];
         delete?: never;
@@ -572,6 +715,17 @@ export interface components {
             uploads: components["schemas"]["ExportedUpload"][];
             videos: components["schemas"]["ExportedVideo"][];
         };
+        /** @description An account in a list. */
+        AccountSummary: {
+            /** @description Whether its e-mail is known to be its owner's. */
+            confirmed: boolean;
+            created_at?: components["schemas"]["Timestamp"];
+            /** Format: email */
+            email: string;
+            /** @description Whether it can be signed in to, as far as admins are concerned. */
+            enabled: boolean;
+            id: string;
+        };
         /** @description All dead letters, queue by queue. */
         AllDeadLetters: {
             queues: components["schemas"]["QueueOfDeadLetters"][];
@@ -753,6 +907,20 @@ export interface components {
              */
             viewers: number;
         };
+        /** @description An account as an admin sees it. */
+        ManagedAccount: {
+            /** @description Whether its e-mail is known to be its owner's. */
+            confirmed: boolean;
+            created_at?: components["schemas"]["Timestamp"];
+            /** Format: email */
+            email: string;
+            /** @description Whether it can be signed in to, as far as admins are concerned. */
+            enabled: boolean;
+            id: string;
+            /** @description The last sign-in that succeeded; absent if there was none in the last 180 days. */
+            last_sign_in?: components["schemas"]["SignIn"];
+            roles: components["schemas"]["Role"][];
+        };
         /** @description What one registers with. */
         NewAccount: {
             /**
@@ -771,6 +939,22 @@ export interface components {
          * @enum {string}
          */
         Outcome: "signed-in" | "refused";
+        /** @description One page of a list. */
+        Page_AccountSummary: {
+            /** @description What is on it, in the list's order. */
+            items: {
+                /** @description Whether its e-mail is known to be its owner's. */
+                confirmed: boolean;
+                created_at?: components["schemas"]["Timestamp"];
+                /** Format: email */
+                email: string;
+                /** @description Whether it can be signed in to, as far as admins are concerned. */
+                enabled: boolean;
+                id: string;
+            }[];
+            /** @description Asks for the page after it; absent on the last one. */
+            next_cursor?: string;
+        };
         /** @description One page of a list. */
         Page_FailedJob: {
             /** @description What is on it, in the list's order. */
@@ -1108,6 +1292,11 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "publisher" | "admin";
+        /** @description All roles that an account is to have. */
+        RoleSet: {
+            /** @description Without any, it may watch. */
+            roles: components["schemas"]["Role"][];
+        };
         /** @description A session that has begun. */
         Session: {
             /** @description Goes into `Authorization: Bearer …`. Keep it in memory only. */
@@ -1471,6 +1660,246 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_accounts: {
+        parameters: {
+            query?: {
+                /** @description What the e-mail begins with; absent or empty for all. */
+                email?: string;
+                /** @description The `next_cursor` of the page before; absent for the first one. */
+                cursor?: string;
+                /** @description How many accounts at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of accounts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AccountSummary"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedAccount"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    disable_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account is disabled. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    enable_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account is enabled. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    set_roles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleSet"];
+            };
+        };
+        responses: {
+            /** @description The account has these roles. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    end_account_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description None of its sessions goes on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_account_sign_ins: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before; absent for the first one. */
+                cursor?: string;
+                /** @description How many items at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of attempts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SignIn"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_account_uploads: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before; absent for the first one. */
+                cursor?: string;
+                /** @description How many items at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The account. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them, without their parts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Upload"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+        };
+    };
     list_dead_letters: {
         parameters: {
             query?: never;
@@ -1677,6 +2106,7 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];

@@ -1,7 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { answer, api, type SignIn } from '../api/client'
 import { sentence } from '../api/problem'
-import { dayAndTime } from '../format'
 import type { Visit } from '../router'
 import { session } from '../session'
 import { deleteAccount } from '../views/delete-account'
@@ -9,8 +8,8 @@ import { confirmed } from '../views/dialog'
 import { keepDrawn } from '../views/draw'
 import { failure, toast } from '../views/notice'
 import { passwordField } from '../views/password-field'
-
-const roleNames: Record<string, string> = { viewer: 'Viewer', publisher: 'Publisher', admin: 'Administrator' }
+import { roleNames } from '../views/roles'
+import { signInTable } from '../views/sign-in-table'
 
 export function show({ root, left, go }: Visit): void {
   let busy = false
@@ -34,7 +33,7 @@ export function show({ root, left, go }: Visit): void {
           <dt>E-mail</dt>
           <dd>${user.email}</dd>
           <dt>Role</dt>
-          <dd>${user.roles.map((role) => roleNames[role] ?? role).join(', ') || 'Viewer'}</dd>
+          <dd>${roleNames(user.roles)}</dd>
         </dl>
       </section>
       <section>
@@ -73,33 +72,7 @@ export function show({ root, left, go }: Visit): void {
 
   function history(): TemplateResult {
     if (typeof listing === 'object') return failure(listing.failed, () => void load())
-    const row = (signIn: SignIn) =>
-      html`<tr>
-        <td>${dayAndTime(signIn.at)}</td>
-        <td>${signIn.outcome === 'signed-in' ? 'Signed in' : html`<strong class="bad">Refused</strong>`}</td>
-        <td>${signIn.device}</td>
-        <td>${signIn.address ?? 'unknown'}</td>
-      </tr>`
-    return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Sign-ins">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Time</th>
-              <th scope="col">Outcome</th>
-              <th scope="col">Device</th>
-              <th scope="col">Address</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${signIns.map(row)}
-          </tbody>
-        </table>
-      </div>
-      ${next || listing === 'loading'
-        ? html`<button class="button" type="button" ?disabled=${listing === 'loading'} @click=${load}>
-            ${listing === 'loading' ? 'Loading…' : 'Show more'}
-          </button>`
-        : nothing}`
+    return signInTable(signIns, { loading: listing === 'loading', any: next !== undefined, load: () => void load() })
   }
 
   function reveal(): void {

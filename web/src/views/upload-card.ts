@@ -14,7 +14,8 @@ const meaning: Record<Exclude<UploadState, 'failed'>, string> = {
   ready: 'Ready to watch.',
 }
 
-const badge: Record<UploadState, string> = {
+/** What a state is called. */
+export const badge: Record<UploadState, string> = {
   waiting: 'Incomplete',
   uploaded: 'Uploaded',
   checking: 'Checking',
