@@ -41,17 +41,20 @@ pub async fn run(world: &World, rate: u64, seconds: u64) -> Result<()> {
         ("ListVideos", "catalog", "/videos".to_owned()),
     ];
     println!("{}", Figures::heading());
-    let mut memory = String::new();
+    let (mut memory, mut processor) = (String::new(), String::new());
     let mut others = 0;
     for (logical_id, binary, path) in functions {
         let event = event(&path, &publisher.id);
-        let (mut figures, table) = invoke(stack, logical_id, binary, event, rate, seconds).await?;
+        let (mut figures, table, cpu) = invoke(stack, logical_id, binary, event, rate, seconds).await?;
         println!("{}", figures.row(logical_id));
         others += figures.others_than("200");
         memory += table.lines().nth(1).unwrap_or_default();
         memory.push('\n');
+        let each = cpu.as_secs_f64() * 1000.0 / (rate * seconds) as f64;
+        processor += &format!("{logical_id:<24}{each:>10.2}\n");
     }
     println!("\n{:<24}{:>10}{:>10}{:>10}{:>10}\n{memory}", "", "processes", "early MB", "end MB", "most MB");
+    println!("{:<24}{:>10}\n{processor}", "", "CPU ms each");
     ensure!(others == 0, "{others} invocations were not answered with 200");
     Ok(())
 }
@@ -88,7 +91,7 @@ async fn invoke(
     event: Value,
     rate: u64,
     seconds: u64,
-) -> Result<(Figures, String)> {
+) -> Result<(Figures, String, Duration)> {
     let store = serve(Router::new().fallback(replay).with_state(Arc::new(Store::of(stack)))).await?;
     let (invocations, queue) = mpsc::unbounded_channel();
     let runtime = Arc::new(Runtime {
@@ -133,10 +136,20 @@ async fn invoke(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let table = sampling.end().await.table();
+    let cpu = instances.iter().filter_map(|instance| cpu_of(instance.id()?)).sum();
     drop(instances);
     ensure!(runtime.answered() == all, "{logical_id} answered {} of {all}", runtime.answered());
     let figures = std::mem::take(&mut *runtime.figures.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((figures.0, table))
+    Ok((figures.0, table, cpu))
+}
+
+/// User and system time of a process, as Linux accounts for it: in hundredths of a second (proc(5), `stat`).
+fn cpu_of(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may have spaces in it; the times are the 12th and 13th fields after it.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
 }
 
 async fn serve(router: Router) -> Result<String> {
