@@ -102,9 +102,61 @@ proptest! {
     fn as_many_are_let_in_as_fit(
         beginnings in prop::collection::vec(beginning(), 1..12), bytes in 1u64..200, uploads in 0u64..8
     ) {
-        let tables = Tables { uploads: "uploads".into(), contents: "contents".into(), videos: "videos".into() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let library = Library::new(client(), tables);
+        let library = library();
         runtime.expect("a runtime").block_on(begin_all(&library, &beginnings, Limits { bytes, uploads }));
     }
+}
+
+/// Runs a job that nothing disturbs, in a database of its own.
+fn undisturbed(job: impl Future<Output = ()>) {
+    let circumstances = Circumstances {
+        database: Shared::default(),
+        fates: Vec::new().into_iter(),
+        yields: Vec::new().into_iter(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(under(circumstances, job));
+}
+
+fn library() -> Library {
+    let tables = Tables { uploads: "uploads".into(), contents: "contents".into(), videos: "videos".into() };
+    Library::new(client(), tables)
+}
+
+#[test]
+fn what_waited_for_too_long_makes_room_once() {
+    undisturbed(async {
+        let (uploads, owner) = (library().uploads, UserId::new("owner"));
+        let limits = Limits { bytes: 100, uploads: 2 };
+        let in_time = Upload { expires_at: Timestamp::from_unix_ms(i64::MAX), ..upload(&owner, 40) };
+        let late = upload(&owner, 60);
+        for upload in [&in_time, &late] {
+            assert_eq!(uploads.create(upload, limits).await.expect("no failure"), Created::New);
+        }
+        assert!(!uploads.expire(&in_time, "too late").await.expect("no failure"));
+        assert!(uploads.expire(&late, "too late").await.expect("no failure"));
+        assert!(!uploads.expire(&late, "too late").await.expect("no failure"), "a repeat changes nothing");
+        assert_eq!(uploads.usage(&owner).await.expect("no failure"), Usage { bytes: 40, uploads: 1 });
+        let found = uploads.get(late.id).await.expect("no failure").expect("it is there");
+        assert_eq!((found.state, found.reason.as_deref()), (UploadState::Failed, Some("too late")));
+    });
+}
+
+#[test]
+fn a_count_is_corrected_unless_it_has_changed_since_it_was_seen() {
+    undisturbed(async {
+        let (uploads, owner) = (library().uploads, UserId::new("owner"));
+        let right = upload(&owner, 40);
+        let limits = Limits { bytes: 100, uploads: 2 };
+        assert_eq!(uploads.create(&right, limits).await.expect("no failure"), Created::New);
+        let seen = uploads.usage(&owner).await.expect("no failure");
+        let stale = Usage { bytes: 7, ..seen };
+        assert!(!uploads.correct_usage(&owner, stale, seen).await.expect("no failure"));
+        assert!(uploads.correct_usage(&owner, seen, seen).await.expect("no failure"));
+        assert_eq!(uploads.usage(&owner).await.expect("no failure"), seen);
+        // Nothing is counted for them yet: that is seen as nothing.
+        let other = UserId::new("other");
+        assert!(uploads.correct_usage(&other, Usage::default(), Usage::default()).await.expect("no failure"));
+    });
 }
