@@ -22,6 +22,7 @@ pub mod password;
 pub mod people;
 pub mod port;
 pub mod project;
+pub mod reconcile;
 pub mod redrive;
 pub mod running;
 pub mod setup;

@@ -15,7 +15,8 @@ use local::mails::{Mail, mails};
 use local::running::Running;
 use local::upload::{self, Film};
 use local::{
-    Endpoint, Options, Project, Stack, all_tests, check_api, demo, live_demo, password, redrive, setup,
+    Endpoint, Options, Project, Stack, all_tests, check_api, demo, live_demo, password, reconcile, redrive,
+    setup,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -91,6 +92,15 @@ enum Command {
     CheckApi,
     /// Runs all tests: Rust's, the pages' and those in a browser, with stacks of their own.
     Test,
+    /// Compares records and objects with each other, puts right what contradicts, and prints what was found.
+    Reconcile {
+        /// Only looks.
+        #[arg(long)]
+        dry_run: bool,
+        /// A stack in the account of the environment's AWS credentials, instead of the one that runs here.
+        #[arg(long)]
+        stack: Option<String>,
+    },
     /// Moves the messages of the dead-letter queues back, once their cause has been removed.
     Redrive {
         /// A stack in the account of the environment's AWS credentials, instead of the one that runs here.
@@ -126,6 +136,7 @@ async fn carry_out(mut arguments: Arguments) -> Result<()> {
         Some(Command::Mails) => print_mails(&project).await,
         Some(Command::CheckApi) => check_api::run(&project).await,
         Some(Command::Test) => all_tests::run(&project).await,
+        Some(Command::Reconcile { dry_run, stack }) => reconcile(&project, dry_run, stack).await,
         Some(Command::Redrive { stack }) => redrive(&project, stack).await,
     }
 }
@@ -298,6 +309,21 @@ async fn print_mails(project: &Project) -> Result<()> {
     for Mail { to, subject, body_text } in mails(&Endpoint::at(&running.endpoint_url)).await? {
         eprintln!("  {}: {subject}\n    {body_text}\n", to.join(", "));
     }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "it is what was asked for")]
+async fn reconcile(project: &Project, dry_run: bool, stack: Option<String>) -> Result<()> {
+    setup::python(project).await?;
+    let report = match (stack, Running::find(project).await) {
+        (Some(stack), _) => reconcile::reconcile(project, None, &stack, dry_run).await?,
+        (None, Some(running)) => {
+            let endpoint = Endpoint::at(&running.endpoint_url);
+            reconcile::reconcile(project, Some(&endpoint), STACK, dry_run).await?
+        }
+        (None, None) => bail!("Matinee does not run here; name a deployed stack with --stack"),
+    };
+    println!("{report:#}");
     Ok(())
 }
 

@@ -119,6 +119,9 @@ pub struct Content {
     /// How far its encoding is, if any is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Encoding>,
+    /// Since when that is so, in milliseconds after 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding_since_ms: Option<i64>,
     /// Why it failed, for its publishers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -39,8 +39,8 @@ impl Library {
     ///
     /// It presumes that the video exists, in `expected_version` if that is given, and that the content's count of
     /// listings is the one that was read: somebody who joins meanwhile changes the count, and it is read again. Who joins
-    /// after a content became `removing` is refused by its state, and finds no pointer. Two round trips, more
-    /// when others join or leave at the same time.
+    /// after a content became `removing` is refused by its state, and finds no pointer. A video whose content was lost goes
+    /// alone. Two round trips, more when others join or leave at the same time.
     pub async fn delete_video(
         &self,
         video: &Video,
@@ -48,8 +48,13 @@ impl Library {
     ) -> Result<(), DeleteVideoError> {
         for _ in 0..ATTEMPTS {
             let content = self.contents.get(video.content_id).await?;
-            let content = content.ok_or_else(|| anyhow!("the video {} has no content", video.id))?;
-            let writes = self.deletion(video, expected_version, &content);
+            let writes = match &content {
+                Some(content) if content.state == ContentState::Ready => {
+                    self.deletion(video, expected_version, content)
+                }
+                // Its content was lost: the listing can go nevertheless.
+                lost => self.deletion_without_content(video, expected_version, lost.as_ref()),
+            };
             let Committed::Refused(refusals) = commit(&self.client, writes).await? else {
                 return Ok(());
             };
@@ -62,12 +67,25 @@ impl Library {
         Err(anyhow!("the content {} did not keep still", video.content_id).into())
     }
 
+    fn deletion_without_content(
+        &self,
+        video: &Video,
+        expected_version: Option<u64>,
+        content: Option<&Content>,
+    ) -> Vec<Write> {
+        let tables = &self.tables;
+        let still_lost = content.map_or(Condition::Absent("pk"), |content| contents::is(content.state));
+        vec![
+            Write::delete(&tables.videos, video_key(video.id), Some(unchanged(expected_version))),
+            Write::delete(&tables.uploads, upload_key(video.id.as_upload()), None),
+            Write::delete(&tables.contents, holder_key(video.content_id, &video.owner_id), None),
+            Write::check(&tables.contents, content_key(video.content_id), still_lost),
+            Change::freed(video.size_bytes).of(&video.owner_id, &tables.contents),
+        ]
+    }
+
     fn deletion(&self, video: &Video, expected_version: Option<u64>, content: &Content) -> Vec<Write> {
         let Self { tables, .. } = self;
-        let unchanged = match expected_version {
-            Some(version) => Condition::Is("version", number(version)),
-            None => Condition::Exists("id"),
-        };
         let same_count = Condition::All(vec![
             contents::is(ContentState::Ready),
             Condition::Is("listings", number(content.listings)),
@@ -75,7 +93,7 @@ impl Library {
         let content_write = Write::update(&tables.contents, content_key(content.content_id), same_count)
             .set("listings", number(content.listings.saturating_sub(1)));
         let mut writes = vec![
-            Write::delete(&tables.videos, video_key(video.id), Some(unchanged)),
+            Write::delete(&tables.videos, video_key(video.id), Some(unchanged(expected_version))),
             Write::delete(&tables.uploads, upload_key(video.id.as_upload()), None),
             Write::delete(
                 &tables.contents,
@@ -94,5 +112,13 @@ impl Library {
             writes.push(Write::delete(&tables.contents, digest_key(digest), Some(is_own)));
         }
         writes
+    }
+}
+
+/// That the video is there, in this version if one is given.
+fn unchanged(expected_version: Option<u64>) -> Condition {
+    match expected_version {
+        Some(version) => Condition::Is("version", number(version)),
+        None => Condition::Exists("id"),
     }
 }

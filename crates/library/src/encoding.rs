@@ -10,9 +10,10 @@ use crate::digest::ContentDigest;
 use crate::expression::Condition;
 use crate::finish::Finished;
 use crate::ids::ContentId;
-use crate::item::{nested, string};
+use crate::item::{nested, number, string};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
+use crate::timestamp::Timestamp;
 use crate::write::{Committed, Write, Written, commit};
 
 /// How far the encoding of a content is. None of these where nobody has asked for any.
@@ -57,18 +58,18 @@ impl Contents {
 
     async fn ask_for_encoding(&self, id: ContentId, presumed: Condition) -> anyhow::Result<()> {
         let first = Condition::All(vec![presumed, Condition::Absent("encoding")]);
-        let write =
-            Write::update(&self.table, content_key(id), first).set("encoding", string(Encoding::Wanted));
-        write.send(&self.client).await?;
+        enter(Write::update(&self.table, content_key(id), first), Encoding::Wanted)
+            .send(&self.client)
+            .await?;
         Ok(())
     }
 
     /// `needed | wanted → started`, when all pieces have been asked for. One round trip. Nothing happens if it has gone on since.
     pub async fn start_encoding(&self, id: ContentId) -> anyhow::Result<()> {
         let presumed = Condition::Any(vec![is(Encoding::Needed), is(Encoding::Wanted)]);
-        let write =
-            Write::update(&self.table, content_key(id), presumed).set("encoding", string(Encoding::Started));
-        write.send(&self.client).await?;
+        enter(Write::update(&self.table, content_key(id), presumed), Encoding::Started)
+            .send(&self.client)
+            .await?;
         Ok(())
     }
 
@@ -76,8 +77,7 @@ impl Contents {
     /// whether it is done; if not, the content is being removed or is gone.
     pub async fn end_encoding(&self, id: ContentId) -> anyhow::Result<bool> {
         let presumed = Condition::All(vec![contents::is(ContentState::Ready), Condition::Exists("encoding")]);
-        let write =
-            Write::update(&self.table, content_key(id), presumed).set("encoding", string(Encoding::Done));
+        let write = enter(Write::update(&self.table, content_key(id), presumed), Encoding::Done);
         Ok(matches!(write.send(&self.client).await?, Written::Done(_)))
     }
 }
@@ -96,10 +96,9 @@ impl Library {
     ) -> anyhow::Result<Finished> {
         let content_id = content.content_id;
         let waiting =
-            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token))
-                .set("encoding", string(Encoding::Needed))
-                .set("digest", string(digest))
-                .set("media", nested(media)?);
+            Write::update(&self.tables.contents, content_key(content_id), contents::processing_under(token));
+        let waiting =
+            enter(waiting, Encoding::Needed).set("digest", string(digest)).set("media", nested(media)?);
         let pointer = DigestPointer { content_id, size_bytes: content.size_bytes, media: None };
         self.settle(content, token, digest, &clear_lease(waiting), &pointer).await
     }
@@ -110,7 +109,7 @@ impl Library {
         let (Some(digest), Some(media)) = (&content.digest, &content.media) else { return Ok(false) };
         let content_id = content.content_id;
         let ready = Write::update(&self.tables.contents, content_key(content_id), waiting());
-        let ready = contents::enter(ready, ContentState::Ready).set("encoding", string(Encoding::Done));
+        let ready = enter(contents::enter(ready, ContentState::Ready), Encoding::Done);
         let pointer =
             DigestPointer { content_id, size_bytes: content.size_bytes, media: Some(media.clone()) };
         let own = Condition::Is("content_id", string(content_id));
@@ -131,6 +130,11 @@ impl Library {
             vec![clear_lease(failed), Write::delete(&self.tables.contents, digest_key(digest), Some(own))];
         Ok(matches!(commit(&self.client, writes).await?, Committed::Done))
     }
+}
+
+/// Has a content's encoding enter a state, and notes when.
+pub(crate) fn enter(write: Write, encoding: Encoding) -> Write {
+    write.set("encoding", string(encoding)).set("encoding_since_ms", number(Timestamp::now().unix_ms()))
 }
 
 /// That a content is processing and nothing but its encoding is missing.

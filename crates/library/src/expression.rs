@@ -15,6 +15,8 @@ pub(crate) enum Condition {
     Absent(&'static str),
     /// The attribute has this value.
     Is(&'static str, AttributeValue),
+    /// The attribute is missing or has another value.
+    Differs(&'static str, AttributeValue),
     /// The attribute is a number below this one.
     Below(&'static str, i64),
     All(Vec<Condition>),
@@ -60,6 +62,10 @@ impl Expression {
             Condition::Exists(name) => format!("attribute_exists({})", self.name(name)),
             Condition::Absent(name) => format!("attribute_not_exists({})", self.name(name)),
             Condition::Is(name, value) => format!("{} = {}", self.name(name), self.value(value.clone())),
+            Condition::Differs(name, value) => {
+                let (name, value) = (self.name(name), self.value(value.clone()));
+                format!("(attribute_not_exists({name}) OR {name} <> {value})")
+            }
             Condition::Below(name, limit) => format!("{} < {}", self.name(name), self.value(number(*limit))),
             Condition::All(all) => self.joined(all, " AND "),
             Condition::Any(any) => self.joined(any, " OR "),

@@ -109,6 +109,7 @@ impl Library {
             media: None,
             promise: None,
             encoding: None,
+            encoding_since_ms: None,
             reason: None,
             retry_until: None,
             lease_until_ms: None,

@@ -18,8 +18,8 @@ const LISTING: &str = "all";
 /// The videos of everybody.
 #[derive(Clone, Debug)]
 pub struct Videos {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// Why a video was not changed.

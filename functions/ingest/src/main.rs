@@ -2,7 +2,10 @@
 
 use cold_start::{required_env, sdk_config, start_logging};
 use futures_util::StreamExt as _;
-use ingest::{claim_object, dead_letters, encode_video, package_video, plan_encoding, remove_content, serve_output};
+use ingest::{
+    claim_object, dead_letters, encode_video, package_video, plan_encoding, reconcile, remove_content,
+    serve_output,
+};
 use lambda_runtime::{Error, LambdaEvent, StreamResponse, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -40,6 +43,14 @@ async fn main() -> Result<(), Error> {
             let context = remove_content::Context::new(&sdk, remove_content::Environment::from_env()?);
             let context = &context;
             run(service_fn(|event: LambdaEvent<_>| remove_content::handle(context, event.payload))).await
+        }
+        "reconcile" => {
+            let context = reconcile::Context::new(&sdk, reconcile::Environment::from_env()?);
+            let context = &context;
+            run(service_fn(|event: LambdaEvent<_>| async move {
+                reconcile::handle(context, event.context.deadline(), event.payload).await
+            }))
+            .await
         }
         "serve_output" => {
             let context = serve_output::Context::new(&sdk, serve_output::Environment::from_env()?);

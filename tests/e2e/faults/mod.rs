@@ -4,6 +4,7 @@
 mod accounts;
 mod connector;
 mod promises;
+mod reconcile;
 mod retry;
 mod sandbox;
 mod shares;

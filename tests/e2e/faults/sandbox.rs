@@ -15,7 +15,7 @@ use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use aws_sdk_sqs::Client as Sqs;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use ingest::{claim_object, package_video, remove_content};
+use ingest::{claim_object, package_video, reconcile, remove_content};
 use library::{
     Checksum, DeleteVideoError, Library, Limits, PartPlan, Promise, Tables, Timestamp, Upload, UploadId,
     UploadState, UserId, VideoId,
@@ -32,7 +32,7 @@ pub(super) const LEASE: Duration = Duration::from_millis(300);
 
 pub struct Sandbox {
     pub(super) root: SdkConfig,
-    http: SharedHttpClient,
+    pub(super) http: SharedHttpClient,
     pub(super) s3: S3,
     pub(super) sqs: Sqs,
     pub(super) dynamodb: DynamoDb,
@@ -43,6 +43,7 @@ pub struct Sandbox {
     /// Lowered, so that small films are shared out.
     pub share_sizes: ShareSizes,
     encode_queue_url: String,
+    pub(super) upload_events_queue_url: String,
 }
 
 impl Sandbox {
@@ -67,6 +68,7 @@ impl Sandbox {
             queue.queue_url.context("a queue has a URL")
         };
         let (package_queue_url, encode_queue_url) = (queue("package").await?, queue("encode").await?);
+        let upload_events_queue_url = queue("upload-events").await?;
         let http = aws_smithy_http_client::Builder::new().build_http();
         let share_sizes = ShareSizes::default();
         Ok(Self {
@@ -81,6 +83,7 @@ impl Sandbox {
             package_queue_url,
             share_sizes,
             encode_queue_url,
+            upload_events_queue_url,
         })
     }
 
@@ -378,6 +381,41 @@ impl Sandbox {
     pub(super) async fn keys(&self, bucket: &str) -> Result<Vec<String>> {
         let found = self.s3.list_objects_v2().bucket(bucket).send().await?;
         Ok(found.contents().iter().filter_map(|object| object.key().map(ToOwned::to_owned)).collect())
+    }
+
+    /// Takes all messages out of a queue. The test delivers them from then on.
+    pub(super) async fn take_all(&self, queue_url: &str) -> Result<Vec<SqsMessage>> {
+        let mut taken = Vec::new();
+        loop {
+            let receive = self.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10);
+            let received = receive.send().await?.messages.unwrap_or_default();
+            if received.is_empty() {
+                return Ok(taken);
+            }
+            for received in received {
+                let deletion = self.sqs.delete_message().queue_url(queue_url);
+                deletion.receipt_handle(received.receipt_handle.context("a handle")?).send().await?;
+                let mut message = SqsMessage::default();
+                message.message_id = received.message_id;
+                message.body = received.body;
+                taken.push(message);
+            }
+        }
+    }
+
+    pub(super) fn reconcile_environment(&self) -> reconcile::Environment {
+        reconcile::Environment {
+            tables: self.tables.clone(),
+            upload_bucket: self.upload_bucket.clone(),
+            media_bucket: self.media_bucket.clone(),
+            queues: reconcile::Queues {
+                upload_events: self.upload_events_queue_url.clone(),
+                package: self.package_queue_url.clone(),
+                packaging: vec![self.package_queue_url.clone()],
+                encoding: vec![self.encode_queue_url.clone()],
+            },
+            metrics_namespace: None,
+        }
     }
 
     pub(super) fn s3_event(&self, id: UploadId) -> SqsMessage {

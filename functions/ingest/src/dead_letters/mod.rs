@@ -80,7 +80,8 @@ impl Context {
     /// How many messages a queue holds, about.
     async fn count(&self, url: &str) -> anyhow::Result<u64> {
         use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
-        let asked = self.sqs.get_queue_attributes().queue_url(url).attribute_names(ApproximateNumberOfMessages);
+        let asked =
+            self.sqs.get_queue_attributes().queue_url(url).attribute_names(ApproximateNumberOfMessages);
         let asked = asked.send().await.context("counting dead letters")?;
         let count = asked.attributes.unwrap_or_default().remove(&ApproximateNumberOfMessages);
         Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))

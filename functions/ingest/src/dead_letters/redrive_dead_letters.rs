@@ -84,7 +84,8 @@ async fn give_back(
     let mut moved = 0;
     while Instant::now() < until {
         let received = context.sqs.receive_message().queue_url(&queue.url).max_number_of_messages(10);
-        let received = received.visibility_timeout(HIDDEN_SECONDS).send().await.context("taking dead letters")?;
+        let received =
+            received.visibility_timeout(HIDDEN_SECONDS).send().await.context("taking dead letters")?;
         if received.messages().is_empty() {
             return Ok(RedrivenQueue { name: queue.name, moved, done: true });
         }
