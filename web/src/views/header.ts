@@ -4,7 +4,7 @@ import { session } from '../session'
 import { currentTheme, onSystemTheme, toggleTheme } from '../theme'
 import { transfers } from '../upload/transfers'
 import { keepDrawn } from './draw'
-import { arrowUp, brandMark, broadcast, door, film, list, moon, people, person, sun } from './icons'
+import { arrowUp, brandMark, broadcast, door, film, list, moon, people, person, sun, warning } from './icons'
 import { toast } from './notice'
 
 /** Draws the header and keeps it true. The returned function tells it which page is shown. */
@@ -70,7 +70,10 @@ function account(email: string, onSignedOut: () => void): TemplateResult {
     <div id="account-menu" popover>
       <p class="account-email"><span class="faint">Signed in as</span><br /><strong>${email}</strong></p>
       <a class="menu-item" href="/account" @click=${closeMenu}>${person} Account</a>
-      ${session.isAdmin ? html`<a class="menu-item" href="/admin" @click=${closeMenu}>${people} Manage accounts</a>` : nothing}
+      ${session.isAdmin
+        ? html`<a class="menu-item" href="/admin" @click=${closeMenu}>${people} Manage accounts</a>
+            <a class="menu-item" href="/admin/jobs" @click=${closeMenu}>${warning} Failed jobs</a>`
+        : nothing}
       <button class="menu-item" type="button" @click=${() => signOut(onSignedOut)}>${door} Sign out</button>
     </div>`
 }
