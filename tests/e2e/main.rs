@@ -18,6 +18,7 @@ mod playback;
 mod promises;
 mod quota;
 mod rights;
+mod security;
 mod sessions;
 mod uploads;
 mod viewers;

@@ -12,6 +12,9 @@ pub fn content_security_policy(uploads: &str) -> String {
     )
 }
 
+/// What pages may ask the browser for: nothing of these.
+const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=()";
+
 /// Adds them. Strict-Transport-Security is left out: there is no TLS on this machine to insist on.
 pub fn secure(response: &mut Response, content_security_policy: &str) {
     let mut set = |name: HeaderName, value: &str| {
@@ -23,11 +26,17 @@ pub fn secure(response: &mut Response, content_security_policy: &str) {
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::X_FRAME_OPTIONS, "DENY");
     set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::content_security_policy;
+    use super::{PERMISSIONS, content_security_policy};
+
+    #[test]
+    fn the_permissions_are_those_of_the_template() {
+        assert!(include_str!("../../../infra/cdn.yaml").contains(&format!("Value: {PERMISSIONS}\n")));
+    }
 
     #[test]
     fn the_policy_is_the_one_of_the_template() {

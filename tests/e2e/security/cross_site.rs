@@ -1,0 +1,77 @@
+//! What another site can have a signed-in person's browser do: nothing that it can read, and nothing by a form.
+
+use anyhow::Result;
+use reqwest::Method;
+use serde_json::json;
+use tests::{Person, World};
+
+const FOREIGN: [&str; 3] = ["https://evil.example", "http://localhost:1", "null"];
+
+#[tokio::test]
+async fn no_other_origin_may_read_an_answer_or_ask_to() -> Result<()> {
+    let world = World::get().await;
+    let person = world.person("viewer").await?;
+    let mut wrong = Vec::new();
+    for origin in FOREIGN {
+        for (method, path) in [
+            (Method::POST, "/session/refresh"),
+            (Method::DELETE, "/session"),
+            (Method::POST, "/session"),
+            (Method::GET, "/me"),
+            (Method::DELETE, "/sessions"),
+        ] {
+            // What a browser asks before it sends a request with another method, type or header than a form's.
+            let preflight = Person::nobody(&world.site).request(Method::OPTIONS, path);
+            let preflight = preflight
+                .header("origin", origin)
+                .header("access-control-request-method", method.as_str())
+                .header("access-control-request-headers", "authorization, content-type");
+            let asked = person.send(preflight).await?;
+            if !asked.header("access-control-allow-origin").is_empty() {
+                wrong.push(format!("{origin} may send {method} {path}"));
+            }
+        }
+        let read = person.send(person.request(Method::GET, "/me").header("origin", origin)).await?;
+        if !read.header("access-control-allow-origin").is_empty() {
+            wrong.push(format!("{origin} may read /me"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// A form can send these three types and no other, to any site. So no route that takes a body takes one of them.
+#[tokio::test]
+async fn a_form_signs_nobody_in_and_changes_nothing() -> Result<()> {
+    let world = World::get().await;
+    let (email, password) = world.account("viewer").await?;
+    let nobody = Person::nobody(&world.site);
+    let body = json!({"email": email, "password": password}).to_string();
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+    {
+        let form = nobody.request(Method::POST, "/session").header("content-type", content_type);
+        let answer = nobody.send(form.body(body.clone())).await?;
+        assert_eq!(answer.status, 415, "{content_type}: {}", answer.json);
+        assert!(answer.set_cookies().is_empty(), "{content_type} signs in");
+    }
+    let plain = nobody.send(nobody.request(Method::POST, "/session").body(body)).await?;
+    assert_eq!(plain.status, 415, "without a type: {}", plain.json);
+    Ok(())
+}
+
+/// Nobody can have somebody else sign in to a session that they know: each sign-in makes its own.
+#[tokio::test]
+async fn a_session_that_was_planted_is_not_the_one_that_one_gets() -> Result<()> {
+    let world = World::get().await;
+    let (email, password) = world.account("viewer").await?;
+    let nobody = Person::nobody(&world.site);
+    let body = json!({"email": email, "password": password});
+    let attacker = nobody.post("/session", body.clone()).await?;
+    let planted = attacker.cookies();
+    let request = nobody.request(Method::POST, "/session").header("cookie", &planted).json(&body);
+    let signed_in = nobody.send(request).await?;
+    assert_eq!(signed_in.status, 200, "{}", signed_in.json);
+    assert_ne!(signed_in.cookies(), planted, "the planted session goes on");
+    assert_ne!(signed_in.json["access_token"], attacker.json["access_token"]);
+    Ok(())
+}
