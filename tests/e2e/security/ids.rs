@@ -35,7 +35,9 @@ async fn an_id_that_is_none_finds_nothing_and_breaks_nothing() -> Result<()> {
             let path = format!("{}{id}{}", &template[..start], &template[end + 1..]);
             let request = admin.request(Method::from_bytes(method.as_bytes())?, &path);
             let answer = admin.send(request.header("if-match", "\"1\"").body("{}")).await?;
-            if answer.status >= 500 || answer.status < 400 {
+            // Names of viewers are anything that fits a line; an admin is told that this one has watched nothing.
+            let is_a_name = operation == "get_usage" && answer.json == serde_json::json!({"sessions": {}});
+            if answer.status >= 500 || (answer.status < 400 && !is_a_name) {
                 wrong.push(format!("{operation} with {id:.40}: {} {}", answer.status, answer.json));
             }
             if answer.headers.contains_key("set-cookie") {
