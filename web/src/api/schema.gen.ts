@@ -1238,10 +1238,14 @@ export interface components {
              */
             password: string;
         };
+        /**
+         * @description A queue of dead letters that can go back to where they failed.
+         * @enum {string}
+         */
+        RedrivableQueue: "upload-events" | "package" | "encode";
         /** @description Which queue. */
         Redrive: {
-            /** @description Only the dead letters of this one; absent for all that can go back. */
-            queue?: components["schemas"]["QueueName"];
+            queue?: components["schemas"]["RedrivableQueue"] | null;
         };
         /** @description What was moved. */
         Redriven: {
@@ -1294,7 +1298,7 @@ export interface components {
         Role: "viewer" | "publisher" | "admin";
         /** @description All roles that an account is to have. */
         RoleSet: {
-            /** @description Without any, it may watch. */
+            /** @description Without any, it may watch. One that is named twice counts once. */
             roles: components["schemas"]["Role"][];
         };
         /** @description A session that has begun. */

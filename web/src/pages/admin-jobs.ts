@@ -73,9 +73,11 @@ export function show({ root, left }: Visit): void {
       return `“${job.name}” is tried again.`
     })
 
-  const redrive = (queue: DeadLetterQueue) =>
+  const redrive = ({ name }: DeadLetterQueue) =>
     act(async () => {
-      const { queues: moved } = await answer(api.POST('/admin/dead-letters/redrive', { body: { queue: queue.name } }))
+      // These have no button; the API takes only the others.
+      if (name === 'remove' || name === 'plan') return undefined
+      const { queues: moved } = await answer(api.POST('/admin/dead-letters/redrive', { body: { queue: name } }))
       await load()
       const count = moved.reduce((sum, { moved }) => sum + moved, 0)
       return count === 1 ? 'One message is tried again.' : `${count} messages are tried again.`

@@ -15,7 +15,8 @@ use crate::user_pool::UserPool;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleSet {
-    /// Without any, it may watch.
+    /// Without any, it may watch. One that is named twice counts once.
+    #[schema(value_type = Vec<Role>)]
     roles: BTreeSet<Role>,
 }
 

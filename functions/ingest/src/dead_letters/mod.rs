@@ -13,13 +13,13 @@ use aws_sdk_sqs::Client as Sqs;
 use axum::Router;
 use axum::routing::{get, post};
 use cold_start::required_env;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::clients;
 
 /// A queue of dead letters, by what its messages ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum QueueName {
     /// S3's events about uploads.

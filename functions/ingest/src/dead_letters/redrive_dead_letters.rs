@@ -19,9 +19,30 @@ const HIDDEN_SECONDS: i32 = 60;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redrive {
-    /// Only the dead letters of this one; absent for all that can go back.
-    #[schema(nullable = false)]
-    queue: Option<QueueName>,
+    /// Only the dead letters of this one; absent or null for all that can go back.
+    queue: Option<RedrivableQueue>,
+}
+
+/// A queue of dead letters that can go back to where they failed.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RedrivableQueue {
+    /// S3's events about uploads.
+    UploadEvents,
+    /// Requests to package.
+    Package,
+    /// Requests to encode.
+    Encode,
+}
+
+impl From<RedrivableQueue> for QueueName {
+    fn from(queue: RedrivableQueue) -> Self {
+        match queue {
+            RedrivableQueue::UploadEvents => Self::UploadEvents,
+            RedrivableQueue::Package => Self::Package,
+            RedrivableQueue::Encode => Self::Encode,
+        }
+    }
 }
 
 /// What was moved.
@@ -58,13 +79,11 @@ pub(crate) async fn redrive_dead_letters(
     Admin(admin): Admin,
     Json(request): Json<Redrive>,
 ) -> Result<Json<Redriven>, Problem> {
-    if matches!(request.queue, Some(QueueName::Remove | QueueName::Plan)) {
-        return Err(Problem::invalid_field("queue", "the messages of this queue can't go back"));
-    }
     let until = Instant::now() + TIME;
+    let only = request.queue.map(QueueName::from);
     let mut queues = Vec::new();
     for queue in &context.queues {
-        if request.queue.is_some_and(|name| name != queue.name) {
+        if only.is_some_and(|name| name != queue.name) {
             continue;
         }
         let Some(source_url) = &queue.source_url else { continue };
