@@ -24,6 +24,13 @@ impl Endpoint {
         Self { url: url.trim_end_matches('/').to_owned(), region: "us-east-1".to_owned(), credentials }
     }
 
+    /// The same in the name of somebody else, for as long as these temporary credentials live.
+    #[must_use]
+    pub fn with_session(&self, access_key_id: &str, secret: &str, session_token: &str) -> Self {
+        let credentials = Credentials::from_keys(access_key_id, secret, Some(session_token.to_owned()));
+        Self { credentials, ..self.clone() }
+    }
+
     /// The configuration of any SDK client for it. Nothing of the process's environment goes into it.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {

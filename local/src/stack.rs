@@ -112,6 +112,15 @@ impl Stack {
         &self.deployment.outputs
     }
 
+    /// What AWS calls the resource with that logical id, which may be one that SAM made.
+    ///
+    /// # Errors
+    /// When there is no such resource.
+    pub fn resource(&self, logical_id: &str) -> Result<&str> {
+        let found = self.deployment.resources.get(logical_id);
+        found.map(String::as_str).with_context(|| format!("there is no resource {logical_id}"))
+    }
+
     /// The function with that logical id.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ async fn the_document_is_served_to_everybody() -> Result<()> {
 }
 
 /// A template as JSON. Its short forms (`!Sub x`) become `{"Sub": x}`.
-fn template(file: &str) -> Result<Value> {
+pub fn template(file: &str) -> Result<Value> {
     let text = std::fs::read_to_string(root().join(file))?;
     without_tags(yaml_serde::from_str(&text).with_context(|| file.to_owned())?)
 }

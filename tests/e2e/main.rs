@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admins;
+mod again;
 mod catalog;
 mod contract;
 mod curl_uploads;

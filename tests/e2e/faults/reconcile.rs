@@ -8,7 +8,7 @@ use ingest::reconcile::finder::Ages;
 use ingest::reconcile::{self, Outcome, Report};
 use library::{ContentId, UploadId, UploadState};
 use serde_json::json;
-use tests::{Film, World};
+use tests::{Film, Person, World};
 
 use super::connector::BadLuck;
 use super::sandbox::{Sandbox, somebody};
@@ -339,5 +339,57 @@ async fn it_keeps_out_of_the_way_of_who_works() -> Result<()> {
         ensure!(report["records"].as_u64() > Some(0), "{report:#}");
         ensure!(report["report_key"].as_str().is_some_and(|key| key.starts_with("reports/")), "{report:#}");
     }
+    // Only now: until here, nobody may have broken anything.
+    repairs_in_its_role(stack, &publisher, &project).await
+}
+
+/// The reconciler of the deployed stack writes into each table, and aborts a multipart upload, with the rights of its role.
+async fn repairs_in_its_role(
+    stack: &local::Stack,
+    publisher: &Person,
+    project: &local::Project,
+) -> Result<()> {
+    let published = publisher.publish(&Film::unique()?).await?;
+    let waiting = publisher.create_upload(&Film::unique()?).await?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&stack.sdk_config());
+    let outputs = stack.outputs();
+    let id = |upload: &serde_json::Value| upload["id"].as_str().map(text).context("an id");
+    // The listing is gone, the time of the other upload is over, and their owner's count is wrong.
+    dynamodb.delete_item().table_name(&outputs["VideosTable"]).key("id", id(&published)?).send().await?;
+    dynamodb
+        .update_item()
+        .table_name(&outputs["UploadsTable"])
+        .key("id", id(&waiting)?)
+        .update_expression("SET expires_at = :long_ago")
+        .expression_attribute_values(":long_ago", text("2020-01-01T00:00:00Z"))
+        .send()
+        .await?;
+    dynamodb
+        .update_item()
+        .table_name(&outputs["ContentsTable"])
+        .key("pk", text(format!("owner#{}", publisher.id)))
+        .key("sk", text("quota"))
+        .update_expression("ADD bytes :more")
+        .expression_attribute_values(":more", AttributeValue::N("7".to_owned()))
+        .send()
+        .await?;
+    let report =
+        local::reconcile::reconcile(project, Some(stack.endpoint()), local::deployment::STACK, false).await?;
+    for (kind, about) in [
+        ("upload_without_video", ("upload_id", &published["id"])),
+        ("upload_expired", ("upload_id", &waiting["id"])),
+        ("usage_drifted", ("owner_id", &json!(publisher.id))),
+    ] {
+        let mut findings = report["findings"].as_array().into_iter().flatten();
+        let is_repaired = findings.any(|finding| {
+            finding["kind"] == kind && finding[about.0] == *about.1 && finding["outcome"] == "repaired"
+        });
+        ensure!(is_repaired, "{kind} is not repaired: {report:#}");
+    }
+    let video = published["video_id"].as_str().context("a video")?;
+    let listed = publisher.get(&format!("/videos/{video}")).await?;
+    ensure!(listed.status == 200, "{} {}", listed.status, listed.json);
+    let expired = publisher.get(&format!("/uploads/{}", waiting["id"].as_str().unwrap_or_default())).await?;
+    ensure!(expired.json["state"] == "failed", "{}", expired.json);
     Ok(())
 }

@@ -4,3 +4,4 @@ mod cross_site;
 mod headers;
 mod ids;
 mod presigned;
+mod roles;
