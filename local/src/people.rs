@@ -20,7 +20,9 @@ impl People {
     /// The people of the pool `pool_id`.
     #[must_use]
     pub fn new(endpoint: &Endpoint, pool_id: &str) -> Self {
-        Self { endpoint: endpoint.clone(), pool_id: pool_id.to_owned(), http: reqwest::Client::new() }
+        // Tests share it, each with a runtime of its own: a connection that was kept would end with the runtime that opened it.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap_or_default();
+        Self { endpoint: endpoint.clone(), pool_id: pool_id.to_owned(), http }
     }
 
     /// Makes an account with a confirmed address and a password that need not be changed, in the groups given. An

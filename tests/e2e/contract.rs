@@ -195,6 +195,39 @@ fn every_function_has_an_event_a_log_group_and_rights_of_its_own() -> Result<()>
     Ok(())
 }
 
+/// Whose errors are summed up is said twice: who they are in the one file, how many they are in the other.
+#[test]
+fn every_function_is_watched_by_an_alarm() -> Result<()> {
+    let (template, alarms) = (template("template.yaml")?, template("infra/alarms.yaml")?);
+    let parameters =
+        template["Resources"]["Alarms"]["Properties"]["Parameters"].as_object().context("lists")?;
+    let mut unwatched: BTreeSet<_> = functions()?.into_keys().collect();
+    for (area, joined) in parameters {
+        let named: Vec<_> = joined["Join"][1].as_array().into_iter().flatten().collect();
+        let watched =
+            named.iter().filter(|name| name["Ref"].as_str().is_some_and(|name| unwatched.remove(name)));
+        let count = watched.count();
+        if count == 0 {
+            continue;
+        }
+        let alarm = &alarms["Resources"][format!("{area}Errors")]["Properties"]["Metrics"];
+        // The first adds the others up. CloudWatch takes ten.
+        let metrics = alarm.as_array().with_context(|| format!("{area} have no alarm"))?;
+        ensure!(
+            metrics.len() == count + 1 && count <= 10,
+            "the alarm of {area} is not about {count} functions"
+        );
+        let sum: Vec<_> = (0..count).map(|index| format!("e{index}")).collect();
+        assert_eq!(metrics[0]["Expression"], sum.join(" + "), "{area}");
+        for (index, metric) in metrics[1..].iter().enumerate() {
+            let name = &metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]["Select"];
+            assert_eq!(*name, serde_json::json!([index, {"Ref": area}]), "{area}");
+        }
+    }
+    ensure!(unwatched.is_empty(), "nobody hears when these fail: {unwatched:?}");
+    Ok(())
+}
+
 #[test]
 fn what_template_and_code_both_say_is_the_same() -> Result<()> {
     let template = template("template.yaml")?;
