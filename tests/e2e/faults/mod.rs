@@ -7,6 +7,7 @@ mod promises;
 mod reconcile;
 mod retry;
 mod sandbox;
+mod seeds;
 mod shares;
 
 use anyhow::{Context as _, Result, ensure};

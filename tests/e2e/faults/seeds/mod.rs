@@ -1,0 +1,185 @@
+//! Scenarios and faults that follow from seeds: somebody finds here what nobody thought of.
+//!
+//! A seed says who uploads, aborts and deletes what, in which order messages come (twice, shuffled, two at a time), which of S3's
+//! events are lost, whether dead letters are driven again or lost as well, and which calls of which functions go wrong, how, and
+//! whether once or until the cause is removed. In the end the reconciler has repaired what was left, and [`check`] reads every table
+//! and bucket.
+//!
+//! `MATINEE_SEEDS=17` plays one seed, `MATINEE_SEEDS=1000..3000` many; a seed that fails is printed with what went wrong in it. What
+//! happens at the same time may end in another order when it is played again.
+
+mod check;
+mod schedule;
+mod world;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use anyhow::{Context as _, Result, anyhow};
+use futures_util::future::try_join_all;
+use tests::World as Stack;
+
+use super::sandbox::Sandbox;
+use schedule::{Fault, Schedule, Strike};
+use world::{Plan, World};
+
+/// What is played without `MATINEE_SEEDS`.
+const SEEDS: std::ops::Range<u64> = 0..300;
+/// Scenarios that are played at the same time, in tables and buckets of their own.
+const AT_ONCE: usize = 4;
+/// Whose calls go wrong, and about how many calls they make in a scenario.
+const FUNCTIONS: [(&str, usize); 8] = [
+    ("create_upload", 10),
+    ("complete_upload", 16),
+    ("abort_upload", 6),
+    ("claim_object", 40),
+    ("package_video", 80),
+    ("remove_content", 16),
+    ("delete_video", 8),
+    ("reconcile", 60),
+];
+
+impl Plan {
+    fn from_seed(seed: u64) -> (Self, Vec<Strike>) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let people = random.usize(1..4);
+        let uploads: Vec<_> = (0..random.usize(1..5))
+            .map(|_| {
+                // Mostly the same bytes: that is where things meet.
+                let film = [0, 0, 0, 0, 1, 1, 2, 3][random.usize(..8)];
+                (random.usize(..people), film)
+            })
+            .collect();
+        let mut some = |chance: f64| (0..uploads.len()).filter(|_| random.f64() < chance).collect();
+        let (aborted, deleted, unheard) = (some(0.1), some(0.25), some(0.1));
+        let plan = Self {
+            uploads,
+            aborted,
+            deleted,
+            unheard,
+            in_shares: random.f64() < 0.2,
+            is_forgetful: random.f64() < 0.3,
+            seed,
+        };
+        let strikes = (0..random.usize(1..7)).map(|_| {
+            let (function, calls) = FUNCTIONS[random.usize(..FUNCTIONS.len())];
+            Strike {
+                function,
+                call: random.usize(1..=calls),
+                fault: Fault::ALL[random.usize(..Fault::ALL.len())],
+                for_good: random.f64() < 0.25,
+            }
+        });
+        (plan, strikes.collect())
+    }
+}
+
+/// Plays a scenario, and answers what went wrong in it.
+async fn play(sandbox: &Sandbox, plan: Plan, strikes: Vec<Strike>) -> Result<Vec<String>> {
+    let schedule = Schedule::new(strikes);
+    let told = format!("{plan:?}");
+    let mut world = World::new(sandbox, plan, schedule.clone())?;
+    let outcome = async {
+        world.live().await?;
+        check::check(&world).await?;
+        check::clear(&mut world).await
+    };
+    let outcome = outcome.await;
+    let struck: Vec<_> = schedule.struck().into_iter().collect();
+    outcome.with_context(|| format!("{told}\nwith {struck:#?}"))?;
+    Ok(struck)
+}
+
+/// Plays every one of these scenarios, several at a time. Answers how many faults there were.
+async fn play_all(
+    stack: &local::Stack,
+    scenarios: impl Fn(u64) -> Option<(Plan, Vec<Strike>)> + Copy,
+) -> Result<usize> {
+    let (next, faults) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let (next, faults) = (&next, &faults);
+    let workers = (0..AT_ONCE).map(async |_| {
+        let sandbox = Sandbox::create(stack).await?;
+        while let Some((plan, strikes)) = scenarios(next.fetch_add(1, Ordering::SeqCst)) {
+            let seed = plan.seed;
+            let struck = play(&sandbox, plan, strikes).await;
+            let struck = struck.map_err(|error| anyhow!("MATINEE_SEEDS={seed} fails: {error:?}"))?;
+            faults.fetch_add(struck.len(), Ordering::SeqCst);
+        }
+        anyhow::Ok(())
+    });
+    try_join_all(workers).await?;
+    Ok(faults.load(Ordering::SeqCst))
+}
+
+fn seeds() -> Result<std::ops::Range<u64>> {
+    let Ok(asked) = std::env::var("MATINEE_SEEDS") else { return Ok(SEEDS) };
+    let parse = |text: &str| text.parse::<u64>().with_context(|| format!("MATINEE_SEEDS={asked}"));
+    match asked.split_once("..") {
+        Some((from, to)) => Ok(parse(from)?..parse(to)?),
+        None => {
+            let seed = parse(&asked)?;
+            Ok(seed..seed + 1)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_follows_from_a_seed_ends_well() -> Result<()> {
+    let Some(stack) = Stack::get().await.stack() else { return Ok(()) };
+    let seeds = seeds()?;
+    let faults = play_all(stack, |index| {
+        let seed = seeds.start + index;
+        (seed < seeds.end).then(|| Plan::from_seed(seed))
+    })
+    .await?;
+    // Fewer would mean that the faults no longer reach the calls.
+    let scenarios = usize::try_from(seeds.end - seeds.start)?;
+    anyhow::ensure!(scenarios < 50 || faults > scenarios, "only {faults} faults in {scenarios} scenarios");
+    Ok(())
+}
+
+/// Two people send the same film, one of them twice, and one a text; one video is deleted, and one upload is given up.
+fn everything(seed: u64) -> Plan {
+    Plan {
+        uploads: vec![(0, 0), (1, 0), (0, 0), (1, 2), (0, 1)],
+        aborted: [4].into(),
+        deleted: [1].into(),
+        unheard: [].into(),
+        in_shares: false,
+        is_forgetful: false,
+        seed,
+    }
+}
+
+/// Every call of the function once, with every fault, once and for good, until the function has no further call.
+async fn at_every_call_of(function: &'static str, deepest: usize) -> Result<()> {
+    let Some(stack) = Stack::get().await.stack() else { return Ok(()) };
+    let kinds = Fault::ALL.len() as u64 * 2;
+    let faults = play_all(stack, |index| {
+        let (call, kind) = (usize::try_from(index / kinds).ok()? + 1, usize::try_from(index % kinds).ok()?);
+        let strike = Strike { function, call, fault: Fault::ALL[kind / 2], for_good: kind % 2 == 1 };
+        (call <= deepest).then(|| (everything(index), vec![strike]))
+    })
+    .await?;
+    anyhow::ensure!(faults > deepest, "only {faults} faults at {deepest} calls");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_the_uploads_functions_may_go_wrong_in_every_way() -> Result<()> {
+    at_every_call_of("create_upload", 3).await?;
+    at_every_call_of("complete_upload", 5).await?;
+    at_every_call_of("abort_upload", 4).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_ingest_may_go_wrong_in_every_way() -> Result<()> {
+    at_every_call_of("claim_object", 12).await?;
+    at_every_call_of("package_video", 22).await?;
+    at_every_call_of("remove_content", 10).await?;
+    at_every_call_of("delete_video", 4).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_of_the_reconciler_may_go_wrong_in_every_way() -> Result<()> {
+    at_every_call_of("reconcile", 16).await
+}
