@@ -79,11 +79,9 @@ impl Library {
             Condition::Is("content_id", string(content_id))
         });
         let failed =
-            Write::update(&tables.uploads, upload_key(upload.id), Condition::All(vec![as_read, same]))
-                .set("state", uploads::state(UploadState::Failed))
-                .set("reason", string(reason))
-                .remove("content_id")
-                .remove("video_id");
+            Write::update(&tables.uploads, upload_key(upload.id), Condition::All(vec![as_read, same]));
+        let failed = set_failure(failed, &Failure { reason, retry_until: None });
+        let failed = failed.remove("content_id").remove("video_id");
         let no_video = Write::check(&tables.videos, video_key(video_id), Condition::Absent("id"));
         let freed = Change::freed(upload.size_bytes).of(&upload.owner_id, &tables.contents);
         let mut writes = vec![failed, no_video, freed];

@@ -57,7 +57,8 @@ pub(crate) struct UploadView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     video_id: Option<VideoId>,
-    /// The owner's other video, which has the same content.
+    /// The owner's other video, which has the same content. It is there when the upload of that id is `ready`; that upload may still
+    /// be worked on, or have failed since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     duplicate_of: Option<VideoId>,

@@ -1016,7 +1016,10 @@ export interface components {
                 description?: string;
                 /** @description The content digest that was announced. */
                 digest?: components["schemas"]["ContentDigest"];
-                /** @description The owner's other video, which has the same content. */
+                /**
+                 * @description The owner's other video, which has the same content. It is there when the upload of that id is `ready`; that upload may still
+                 *     be worked on, or have failed since.
+                 */
                 duplicate_of?: components["schemas"]["VideoId"];
                 /** @description How far it is, while the file is encoded because browsers don't play it. Only when a single upload is asked for. */
                 encoding?: components["schemas"]["UploadEncoding"];
@@ -1384,7 +1387,10 @@ export interface components {
             description?: string;
             /** @description The content digest that was announced. */
             digest?: components["schemas"]["ContentDigest"];
-            /** @description The owner's other video, which has the same content. */
+            /**
+             * @description The owner's other video, which has the same content. It is there when the upload of that id is `ready`; that upload may still
+             *     be worked on, or have failed since.
+             */
             duplicate_of?: components["schemas"]["VideoId"];
             /** @description How far it is, while the file is encoded because browsers don't play it. Only when a single upload is asked for. */
             encoding?: components["schemas"]["UploadEncoding"];

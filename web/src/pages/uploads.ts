@@ -112,6 +112,7 @@ export function show(visit: Visit): void {
       onDiscard: () => void discard(upload),
       onRetry: () => void retry(upload),
       refusal: refusals.get(upload.id),
+      repeated: uploads?.find((other) => other.id === upload.duplicate_of),
     })
   }
 

@@ -67,7 +67,15 @@ export function uploadCard(
     onDiscard,
     onRetry,
     refusal,
-  }: { onFile(file: File): void; onDiscard(): void; onRetry(): void; refusal: string | undefined },
+    repeated,
+  }: {
+    onFile(file: File): void
+    onDiscard(): void
+    onRetry(): void
+    refusal: string | undefined
+    /** The upload that this one repeats, where it is known. */
+    repeated: Upload | undefined
+  },
 ): TemplateResult {
   const body =
     upload.state === 'waiting'
@@ -83,7 +91,7 @@ export function uploadCard(
             </label>
             <button class="button quiet" type="button" @click=${onDiscard}>${cross} Discard</button>
           </div>`
-      : html`${outcome(upload)}${upload.retryable ? another(upload, onRetry) : nothing}`
+      : html`${outcome(upload, repeated)}${upload.retryable ? another(upload, onRetry) : nothing}`
   return card(upload.name, upload.file_name, upload.size_bytes, { state: upload.state, body, date: upload.created_at })
 }
 
@@ -124,8 +132,13 @@ function card(
 }
 
 /** What the server made, or is making, of an upload. */
-function outcome(upload: Upload): TemplateResult {
+function outcome(upload: Upload, repeated?: Upload): TemplateResult {
   const { state } = upload
+  // There is no video to link to yet, and there may never be one.
+  if (state === 'duplicate' && repeated && repeated.state !== 'ready')
+    return html`<p class="card-state" role="status">
+      You sent this file before, so nothing was stored twice. What became of it is told there.
+    </p>`
   if (state === 'failed')
     return html`<p class="card-state failed">
       ${warning}<span>${upload.reason ?? 'This file could not be made ready for watching.'}</span>

@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use ingest::reconcile::{self, finder::Ages};
 use library::{Content, ContentState, ContentsRecord, Library, Removed, Upload, UploadState, Usage, Video};
 
-use super::world::{PLAYABLE, Sent, World};
+use super::world::{PLAYABLE, Sent, TEXT, World};
 
 struct Records {
     uploads: Vec<Upload>,
@@ -97,8 +97,13 @@ pub async fn check(world: &World<'_>) -> Result<()> {
                 ensure!(listed.insert((*owner, *film)), "{id} is listed twice by one owner");
             }
             UploadState::Duplicate => {
-                ensure!(*film < PLAYABLE, "{id} is a duplicate of what is no film");
                 ensure!(video.is_none(), "a video of a duplicate");
+                // What it repeats may have failed since: then that upload told its owner why, nothing is lost, and the page
+                // links to no video. Of what is refused as it arrives there is no content that somebody could have already.
+                ensure!(*film != TEXT, "{id} is a duplicate of what is never a content");
+                let other = upload.duplicate_of.context("a duplicate names what it repeats")?.as_upload();
+                let other = world.sent.iter().find(|sent| sent.id == other).context("it was sent")?;
+                ensure!((other.owner, other.film) == (*owner, *film) && other.id != *id, "{id} repeats {other:?}");
             }
             state => anyhow::bail!("{id} ended as {}", state.as_str()),
         }

@@ -78,10 +78,11 @@ async fn play(sandbox: &Sandbox, plan: Plan, strikes: Vec<Strike>) -> Result<Vec
     let schedule = Schedule::new(strikes);
     let told = format!("{plan:?}");
     let mut world = World::new(sandbox, plan, schedule.clone())?;
+    // Boxed, because together they are too large for the stack of a thread.
     let outcome = async {
-        world.live().await?;
-        check::check(&world).await?;
-        check::clear(&mut world).await
+        Box::pin(world.live()).await?;
+        Box::pin(check::check(&world)).await?;
+        Box::pin(check::clear(&mut world)).await
     };
     let outcome = outcome.await;
     let struck: Vec<_> = schedule.struck().into_iter().collect();
@@ -100,7 +101,7 @@ async fn play_all(
         let sandbox = Sandbox::create(stack).await?;
         while let Some((plan, strikes)) = scenarios(next.fetch_add(1, Ordering::SeqCst)) {
             let seed = plan.seed;
-            let struck = play(&sandbox, plan, strikes).await;
+            let struck = Box::pin(play(&sandbox, plan, strikes)).await;
             let struck = struck.map_err(|error| anyhow!("MATINEE_SEEDS={seed} fails: {error:?}"))?;
             faults.fetch_add(struck.len(), Ordering::SeqCst);
         }

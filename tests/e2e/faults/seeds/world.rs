@@ -88,8 +88,10 @@ pub struct World<'a> {
     removals: BTreeSet<ContentId>,
 }
 
-/// The films of a scenario, by their index: two that play, one that is none, one that is broken.
+/// The films of a scenario, by their index: two that play, one that is none, one that is broken. How many play.
 pub const PLAYABLE: usize = 2;
+/// The one that is none, which is seen as it arrives. That the other is broken is seen when it is packaged.
+pub const TEXT: usize = 2;
 
 fn films() -> Result<Vec<Film>> {
     let sound = sample("audio_only.m4a")?;
@@ -219,7 +221,7 @@ impl<'a> World<'a> {
             }
             let request = lambda_http::request::from_str(&event.to_string())?;
             let app = http_api::app(uploads::router().with_state(context));
-            let Some(answer) = process.run(app.oneshot(request.map(axum::body::Body::new))).await else {
+            let Some(answer) = process.run(Box::pin(app.oneshot(request.map(axum::body::Body::new)))).await else {
                 continue;
             };
             let (parts, body) = answer.context("a router never fails")?.into_parts();
@@ -294,7 +296,7 @@ impl<'a> World<'a> {
                 batch.push(self.waiting.swap_remove(index));
             }
         }
-        let outcomes = try_join_all(batch.iter().map(async |message| self.deliver(message).await)).await?;
+        let outcomes = try_join_all(batch.iter().map(|message| Box::pin(self.deliver(message)))).await?;
         for (mut message, is_done) in batch.into_iter().zip(outcomes) {
             if is_done {
                 if self.random.u8(..) < 40 && message.failures < DELIVERIES - 1 {
@@ -400,7 +402,7 @@ impl<'a> World<'a> {
                 let mut context =
                     claim_object::Context::new(&self.config(&process), sandbox.claim_environment());
                 context.lease = LEASE;
-                let done = process.run(claim_object::handle(&context, only(event.clone()))).await;
+                let done = process.run(Box::pin(claim_object::handle(&context, only(event.clone())))).await;
                 done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
             }
             Job::Package(request) => {
@@ -419,7 +421,7 @@ impl<'a> World<'a> {
                         ..ShareSizes::default()
                     };
                 }
-                let done = process.run(package_video::handle(&context, deadline, only(request))).await;
+                let done = process.run(Box::pin(package_video::handle(&context, deadline, only(request)))).await;
                 done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
             }
             Job::Remove(id) => {
@@ -433,7 +435,7 @@ impl<'a> World<'a> {
                 let image = json!({"content_id": {"S": id}});
                 let record = json!({"dynamodb": {"SequenceNumber": "1", "NewImage": image}});
                 let event = serde_json::from_value(json!({"Records": [record]}))?;
-                let done = process.run(remove_content::handle(&context, event)).await;
+                let done = process.run(Box::pin(remove_content::handle(&context, event))).await;
                 done.is_some_and(|done| done.is_ok_and(|told| told.batch_item_failures.is_empty()))
             }
         })
@@ -447,7 +449,7 @@ impl<'a> World<'a> {
         context.ages = Ages { stuck_ms: 0, litter_ms: 0 };
         let deadline = SystemTime::now() + Duration::from_secs(60);
         let request = reconcile::Request::default();
-        let done = process.run(reconcile::handle(&context, deadline, request)).await;
+        let done = process.run(Box::pin(reconcile::handle(&context, deadline, request))).await;
         let report = done.and_then(Result::ok).map(|answer| answer.report);
         for entry in report.iter().flat_map(|report| &report.findings) {
             if let Finding::RemovalStuck { content_id } = entry.finding {
