@@ -86,8 +86,8 @@ pub async fn check(world: &World<'_>) -> Result<()> {
         match upload.state {
             UploadState::Waiting => ensure!(!arrived, "{id} still waits"),
             UploadState::Failed => {
-                // What could not be packaged for good is kept for another try.
-                ensure!(*film >= PLAYABLE || upload.may_be_retried(), "{id} failed: {:?}", upload.reason);
+                ensure!(*film >= PLAYABLE, "{id} failed: {:?}", upload.reason);
+                ensure!(!upload.may_be_retried(), "{id} was tried again, and waits for that still");
                 ensure!(video.is_none(), "a video of what failed");
             }
             UploadState::Ready => {
@@ -103,7 +103,10 @@ pub async fn check(world: &World<'_>) -> Result<()> {
                 ensure!(*film != TEXT, "{id} is a duplicate of what is never a content");
                 let other = upload.duplicate_of.context("a duplicate names what it repeats")?.as_upload();
                 let other = world.sent.iter().find(|sent| sent.id == other).context("it was sent")?;
-                ensure!((other.owner, other.film) == (*owner, *film) && other.id != *id, "{id} repeats {other:?}");
+                ensure!(
+                    (other.owner, other.film) == (*owner, *film) && other.id != *id,
+                    "{id} repeats {other:?}"
+                );
             }
             state => anyhow::bail!("{id} ended as {}", state.as_str()),
         }
@@ -132,8 +135,7 @@ pub async fn check(world: &World<'_>) -> Result<()> {
     }
     ensure!(records.pointers == ready.count(), "{} pointers", records.pointers);
     for content in &records.contents {
-        let is_kept = content.state == ContentState::Ready || content.may_be_retried();
-        ensure!(is_kept, "{} is {:?}", content.content_id, content.state);
+        ensure!(content.state == ContentState::Ready, "{} is {:?}", content.content_id, content.state);
     }
 
     // Counted right, for everybody.
@@ -141,11 +143,7 @@ pub async fn check(world: &World<'_>) -> Result<()> {
         let theirs = records.uploads.iter().filter(|upload| upload.owner_id == *owner);
         let mut right = Usage::default();
         for upload in theirs {
-            let counts = match upload.state {
-                UploadState::Waiting | UploadState::Ready => true,
-                UploadState::Failed => upload.may_be_retried(),
-                _ => false,
-            };
+            let counts = matches!(upload.state, UploadState::Waiting | UploadState::Ready);
             right.bytes += if counts { i64::try_from(upload.size_bytes)? } else { 0 };
             right.uploads += i64::from(upload.state == UploadState::Waiting);
         }

@@ -21,6 +21,7 @@ use tests::{Film, sample, sha256};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+use super::super::connector::BadLuck;
 use super::super::sandbox::{Sandbox, only, somebody};
 use super::schedule::{Process, Schedule};
 
@@ -144,11 +145,25 @@ impl<'a> World<'a> {
             let report = self.reconcile().await?.context("nobody kills it now")?;
             ensure!(report.left == 0, "it can't repair {:?}", report.findings);
             self.settle().await.context("after repairs")?;
-            if report.repaired == 0 {
+            if report.repaired == 0 && !self.retry_what_was_given_up().await? {
                 return self.take_back().await;
             }
         }
         anyhow::bail!("the reconciler does not come to an end")
+    }
+
+    /// Publishers have tried again what failed for no fault of their films. Answers whether there was something.
+    async fn retry_what_was_given_up(&mut self) -> Result<bool> {
+        let mut any = false;
+        for Sent { id, .. } in &self.sent {
+            let upload = self.library().uploads.get(*id).await?;
+            if upload.is_some_and(|upload| upload.may_be_retried()) {
+                self.sandbox.retry(&BadLuck::none(), *id).await?;
+                any = true;
+            }
+        }
+        self.settle().await.context("after another try")?;
+        Ok(any)
     }
 
     /// Who meant to give an upload up, or to delete a video, and could not, does it now.
@@ -221,7 +236,8 @@ impl<'a> World<'a> {
             }
             let request = lambda_http::request::from_str(&event.to_string())?;
             let app = http_api::app(uploads::router().with_state(context));
-            let Some(answer) = process.run(Box::pin(app.oneshot(request.map(axum::body::Body::new)))).await else {
+            let Some(answer) = process.run(Box::pin(app.oneshot(request.map(axum::body::Body::new)))).await
+            else {
                 continue;
             };
             let (parts, body) = answer.context("a router never fails")?.into_parts();
@@ -421,7 +437,8 @@ impl<'a> World<'a> {
                         ..ShareSizes::default()
                     };
                 }
-                let done = process.run(Box::pin(package_video::handle(&context, deadline, only(request)))).await;
+                let done =
+                    process.run(Box::pin(package_video::handle(&context, deadline, only(request)))).await;
                 done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
             }
             Job::Remove(id) => {
