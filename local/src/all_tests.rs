@@ -46,6 +46,7 @@ async fn in_browser(project: &Project) -> Result<()> {
     command.env("PUBLISHER_EMAIL", PUBLISHER.email).env("PUBLISHER_PASSWORD", PUBLISHER.password);
     command.env("MATINEE_COMMAND", project.binaries().join("local"));
     command.env("VIEWER_EMAIL", VIEWER.email).env("VIEWER_PASSWORD", VIEWER.password);
+    command.env("FFMPEG", film::ffmpeg(project).await?);
     command.env("ADMIN_EMAIL", ADMIN.email).env("ADMIN_PASSWORD", ADMIN.password);
     show(&mut command).await
 }

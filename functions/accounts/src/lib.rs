@@ -14,6 +14,7 @@ mod get_me;
 mod list_sign_ins;
 pub mod mail_new_device;
 mod mailer;
+mod own_page;
 mod own_password;
 mod redeem_code;
 mod refresh_cookie;

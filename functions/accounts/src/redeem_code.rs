@@ -51,7 +51,7 @@ pub(crate) async fn redeem_code(
 
 fn refusal(error: AuthError) -> Problem {
     match error {
-        AuthError::Refused | AuthError::Challenged(_) => Problem::conflict(
+        AuthError::Refused | AuthError::EmailRefused | AuthError::Challenged(_) => Problem::conflict(
             "wrong-code",
             "The code was refused",
             "The code is wrong or has run out. Check it, or ask for another one.",

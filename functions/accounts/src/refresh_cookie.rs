@@ -77,7 +77,7 @@ impl<S: Sync> FromRequestParts<S> for RefreshCookie {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::from_headers(&parts.headers).ok_or_else(|| Self::clear_with(Problem::session_ended()))
+        Self::from_headers(&parts.headers).ok_or_else(Problem::session_ended)
     }
 }
 

@@ -1,8 +1,9 @@
 use axum::extract::State;
-use http_api::{Json, Problem, Unauthenticated, Unavailable};
+use http_api::{Forbidden, Json, Problem, Unauthenticated, Unavailable};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::own_page::OwnPage;
 use crate::refresh_cookie::RefreshCookie;
 use crate::user_pool::{Access, AuthError, UserPool};
 
@@ -21,10 +22,11 @@ pub(crate) struct RefreshedSession {
     params(("matinee_refresh" = String, Cookie, description = "The cookie that sign-in has set.")),
     responses(
         (status = 200, description = "A new access token.", body = RefreshedSession),
-        Unauthenticated, Unavailable,
+        Unauthenticated, Forbidden, Unavailable,
     )
 )]
 pub(crate) async fn refresh_session(
+    _: OwnPage,
     State(users): State<UserPool>,
     cookie: RefreshCookie,
 ) -> Result<Json<RefreshedSession>, Problem> {
@@ -35,9 +37,10 @@ pub(crate) async fn refresh_session(
 /// Only a refused token takes the cookie away: when Cognito can't be asked, the session may well go on later.
 fn refusal(error: AuthError) -> Problem {
     match error {
-        AuthError::Refused | AuthError::PasswordRefused | AuthError::Challenged(_) => {
-            RefreshCookie::clear_with(Problem::session_ended())
-        }
+        AuthError::Refused
+        | AuthError::PasswordRefused
+        | AuthError::EmailRefused
+        | AuthError::Challenged(_) => RefreshCookie::clear_with(Problem::session_ended()),
         AuthError::Throttled => Problem::unavailable("Too many sessions are renewed. Try again in a moment."),
         AuthError::Failed(error) => error.into(),
     }

@@ -53,6 +53,7 @@ pub(crate) async fn send_code(
 pub(crate) fn not_sent(error: AuthError) -> Problem {
     match error {
         AuthError::PasswordRefused => password_refused(),
+        AuthError::EmailRefused => Problem::invalid_field("email", "is no e-mail address"),
         AuthError::Throttled => Problem::unavailable("Too many mails are being sent. Try again in a moment."),
         AuthError::Failed(error) => error.into(),
         refused => anyhow::Error::new(refused).context("Cognito takes no registration").into(),

@@ -71,7 +71,7 @@ pub(crate) async fn sign_in(
 
 pub(crate) fn refusal(error: AuthError) -> Problem {
     match error {
-        AuthError::Refused => Problem::invalid_credentials(),
+        AuthError::Refused | AuthError::EmailRefused => Problem::invalid_credentials(),
         AuthError::Challenged(challenge) if challenge == "NEW_PASSWORD_REQUIRED" => Problem::conflict(
             "new-password-required",
             "A new password is needed",

@@ -1,8 +1,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use http_api::Problem;
+use http_api::{Forbidden, Problem};
 
+use crate::own_page::OwnPage;
 use crate::refresh_cookie::RefreshCookie;
 use crate::user_pool::UserPool;
 
@@ -11,9 +12,10 @@ use crate::user_pool::UserPool;
     delete, path = "/session", operation_id = "sign_out", tag = "accounts",
     params(("matinee_refresh" = Option<String>, Cookie, nullable = false,
         description = "The cookie that sign-in has set.")),
-    responses((status = 204, description = "Signed out."))
+    responses((status = 204, description = "Signed out."), Forbidden)
 )]
 pub(crate) async fn sign_out(
+    _: OwnPage,
     State(users): State<UserPool>,
     cookie: Option<RefreshCookie>,
 ) -> Result<impl IntoResponse, Problem> {

@@ -78,6 +78,9 @@ pub(crate) enum AuthError {
     /// The password breaks the pool's rules.
     #[error("the password was refused")]
     PasswordRefused,
+    /// What shall be an e-mail is none to Cognito, whose rules for that it tells nobody.
+    #[error("the e-mail was refused")]
+    EmailRefused,
     /// Cognito is asked too often.
     #[error("Cognito is asked too often")]
     Throttled,

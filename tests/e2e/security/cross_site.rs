@@ -75,3 +75,30 @@ async fn a_session_that_was_planted_is_not_the_one_that_one_gets() -> Result<()>
     assert_ne!(signed_in.json["access_token"], attacker.json["access_token"]);
     Ok(())
 }
+
+/// The cookie alone opens these two routes, and a neighbour on another port or subdomain is the same site to it.
+#[tokio::test]
+async fn a_session_is_neither_renewed_nor_ended_from_another_sites_page() -> Result<()> {
+    let world = World::get().await;
+    let (email, password) = world.account("viewer").await?;
+    let nobody = Person::nobody(&world.site);
+    let session = nobody.post("/session", json!({"email": email, "password": password})).await?.cookies();
+    let ask = async |method: Method, path: &str, from: &str| {
+        let request = nobody.request(method, path).header("cookie", &session);
+        nobody.send(request.header("sec-fetch-site", from)).await
+    };
+    for from in ["same-site", "cross-site", "none"] {
+        for (method, path) in [(Method::POST, "/session/refresh"), (Method::DELETE, "/session")] {
+            let answer = ask(method, path, from).await?;
+            assert_eq!(answer.status, 403, "{path} {from}: {}", answer.json);
+            assert!(answer.set_cookies().is_empty(), "{path} {from}");
+        }
+    }
+    let uninvited = nobody.send(nobody.request(Method::POST, "/session/refresh")).await?;
+    assert_eq!(uninvited.status, 401, "{}", uninvited.json);
+    assert!(uninvited.set_cookies().is_empty(), "a form that brings no cookie takes none away");
+    let renewed = ask(Method::POST, "/session/refresh", "same-origin").await?;
+    assert_eq!(renewed.status, 200, "the session goes on: {}", renewed.json);
+    assert_eq!(ask(Method::DELETE, "/session", "same-origin").await?.status, 204);
+    Ok(())
+}

@@ -251,8 +251,29 @@ async fn without_a_cookie_there_is_no_session_to_go_on_with() {
     let (status, headers, body) =
         ask(&cognito, event(REFRESH_SESSION, |event| event["cookies"] = json!([]))).await;
     assert_eq!((status, code(&body)), (StatusCode::UNAUTHORIZED, "session-ended"));
-    assert_eq!(cookie(&headers), Some(CLEARED));
+    // Another site's form brings no cookie, and a browser would take this answer's word for it.
+    assert_eq!(cookie(&headers), None);
     assert!(cognito.asked("AdminInitiateAuth").is_empty());
+}
+
+#[tokio::test]
+async fn another_sites_page_neither_goes_on_with_a_session_nor_ends_it() {
+    for (text, operation) in [(REFRESH_SESSION, "AdminInitiateAuth"), (SIGN_OUT, "RevokeToken")] {
+        for (site, allowed) in
+            [("same-origin", true), ("same-site", false), ("cross-site", false), ("none", false)]
+        {
+            let cognito = FakeCognito::answering(|_, _| annas_tokens());
+            let request = event(text, |event| event["headers"]["sec-fetch-site"] = json!(site));
+            let (status, headers, body) = ask(&cognito, request).await;
+            assert_eq!(cognito.asked(operation).len(), usize::from(allowed), "{operation} {site}");
+            if allowed {
+                assert!(status.is_success(), "{operation}: {body}");
+            } else {
+                assert_eq!((status, code(&body)), (StatusCode::FORBIDDEN, "forbidden"), "{operation} {site}");
+                assert_eq!(cookie(&headers), None, "{operation} {site}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

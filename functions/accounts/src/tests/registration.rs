@@ -211,3 +211,12 @@ async fn signing_out_everywhere_ends_all_sessions_and_takes_the_cookie() {
     assert_eq!((status, cookie(&headers)), (StatusCode::NO_CONTENT, Some(super::CLEARED)));
     assert_eq!(cognito.asked("AdminUserGlobalSignOut")[0]["Username"], super::COOKIE_USER);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_cognito_takes_for_no_email_is_the_senders_fault() {
+    let cognito = FakeCognito::refusing("InvalidParameterException");
+    let body = json!({ "email": "anna@home@example.com", "password": GOOD });
+    let (status, code, problem) = post(&cognito, SIGN_UP, body).await;
+    assert_eq!((status, code.as_str()), (400, "invalid-request"), "{problem}");
+    assert_eq!(problem["errors"][0]["field"], "email");
+}

@@ -30,6 +30,7 @@ impl UserPool {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("UsernameExistsException") => self.send_code(email).await,
+            Err(error) if error.code() == Some("InvalidParameterException") => Err(AuthError::EmailRefused),
             Err(error) => Err(refusal(error, "registering an account")),
         }
     }
