@@ -112,7 +112,9 @@ test('what people write does nothing', async (t) => {
   })
 
   await step('titles and descriptions', async () => {
-    for (const text of CANARIES) {
+    // Two at a time, to be done in half the time.
+    const half = Math.ceil(CANARIES.length / 2)
+    for (const text of CANARIES.slice(0, half).map((first, number) => `${first} ${CANARIES[half + number] ?? ''}`.trim())) {
       await change(film, { title: `${text} ${run}`, description: `${text}\n${text}` })
       await see(admins, '/', async (page) => {
         await page.getByText(shown(text)).first().waitFor()
@@ -184,12 +186,15 @@ test('what people write does nothing', async (t) => {
     const open = ['/sign-in', '/register', '/forgot', '/confirm', '/nowhere']
     const closed = ['/', '/live', '/upload', '/uploads', '/account', '/admin', '/admin/jobs']
     const names = ['redirect', 'email', 'channel', 'cursor', 'code', 'title', 'id', 'error', 'message', 'next', 'q']
-    for (const text of CANARIES) {
-      const value = encodeURIComponent(text)
-      const query = names.map((name) => `${name}=${value}`).join('&')
-      for (const place of open) await see(guests, `${place}?${query}&${value}#${value}`)
-      for (const place of [`/watch/${value}`, `/nowhere/${value}`]) await see(guests, `${place}?${query}#${text}`)
-      for (const place of closed) await see(admins, `${place}?${query}#${text}`)
+    for (const shift of [0, 6, 12]) {
+      const canary = (number) => CANARIES[(number + shift) % CANARIES.length]
+      const query = names.map((name, number) => `${name}=${encodeURIComponent(canary(number))}`).join('&')
+      const rest = `?${query}&${encodeURIComponent(canary(1))}#${canary(2)}`
+      for (const place of open) await see(guests, `${place}${rest}`)
+      for (const place of closed) await see(admins, `${place}${rest}`)
+    }
+    for (const value of CANARIES.map(encodeURIComponent)) {
+      await see(guests, `/nowhere/${value}`)
       for (const place of [`/watch/${value}`, `/admin/accounts/${value}`]) await see(admins, place)
     }
   })
