@@ -151,11 +151,6 @@ async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_share_killed_before_any_of_its_calls_loses_nothing() -> Result<()> {
-    at_every_call(Fault::KillBefore).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_share_killed_after_any_of_its_calls_loses_nothing() -> Result<()> {
     at_every_call(Fault::KillAfter).await
 }
