@@ -16,7 +16,7 @@ use tests::World;
 use connector::Fault;
 use sandbox::Sandbox;
 
-/// Encodes a film again and again, with the fault at every fifth AWS call of the functions that do it, from `first` on: each
+/// Encodes a film again and again, with the fault at every ninth AWS call of the functions that do it, from `first` on: each
 /// time takes seconds, because of the encoder.
 async fn at_calls_of_encoding(first: usize, fault: impl Fn(usize) -> Fault) -> Result<()> {
     let Some(stack) = World::get().await.stack() else { return Ok(()) };
@@ -33,7 +33,7 @@ async fn at_calls_of_encoding(first: usize, fault: impl Fn(usize) -> Fault) -> R
         if !encoded.struck {
             break;
         }
-        calls += 5;
+        calls += 9;
     }
     ensure!(calls > 30, "only {calls} calls were tried");
     Ok(())

@@ -219,10 +219,10 @@ async fn at_calls(step: usize, fault: impl Fn(usize) -> Fault) -> Result<()> {
 // Killed before a call is killed after the one before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_killed_after_any_of_its_calls_loses_nothing() -> Result<()> {
-    at_calls(2, Fault::KillAfter).await
+    at_calls(4, Fault::KillAfter).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_any_call_of_a_retry_changes_nothing() -> Result<()> {
-    at_calls(5, Fault::LoseAnswer).await
+    at_calls(9, Fault::LoseAnswer).await
 }

@@ -23,7 +23,7 @@ use schedule::{Fault, Schedule, Strike};
 use world::{Plan, World};
 
 /// What is played without `MATINEE_SEEDS`.
-const SEEDS: std::ops::Range<u64> = 0..40;
+const SEEDS: std::ops::Range<u64> = 0..24;
 /// Scenarios that are played at the same time, in tables and buckets of their own.
 const AT_ONCE: usize = 4;
 /// Whose calls go wrong, and about how many calls they make in a scenario.
