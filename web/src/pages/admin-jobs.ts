@@ -147,7 +147,7 @@ export function show({ root, left }: Visit): void {
             ${jobs.map(
               (job) => html`<tr>
                 <td>${job.name}<br /><span class="faint">${job.file_name} · ${size(job.size_bytes)}</span><br /><code>${job.upload_id}</code></td>
-                <td>${job.reason}</td>
+                <td class="sentence">${job.reason}</td>
                 <td>${dayAndTime(job.failed_at ?? job.created_at)}</td>
                 <td><code>${job.owner_id}</code></td>
                 <td>
