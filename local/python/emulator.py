@@ -5,6 +5,7 @@ started it holds the other end, so that it saves its state and ends even when th
 in MATINEE_REMOVE_AT_END, if any, goes with it.
 """
 
+import fcntl
 import functools
 import json
 import logging
@@ -15,12 +16,13 @@ import re
 import shutil
 import signal
 import sys
+import termios
 import threading
 import time
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence
-from ministack.services import s3
+from ministack.services import lambda_svc, s3
 
 # Below this, reading a file whole costs no more than mapping it.
 MAPPED_FROM_BYTES = 1024 * 1024
@@ -84,12 +86,15 @@ def count_loopback_as_tls() -> None:
     iam_evaluator._resolve_condition_key = resolve_with_tls
 
 
-def pass_streamed_answers_unchanged() -> None:
+def improve_runtime_api() -> None:
     """Ministack reads what a function answers as text. Streamed answers are bytes, of films for example."""
     build_handler_class = lambda_runtime.ProvidedWorker._build_handler_class
 
     def build(worker, generation: int, pending):
         class Handler(build_handler_class(worker, generation, pending)):
+            # An event goes in two writes, and the second would wait for the other side's acknowledgement: for 40 ms.
+            disable_nagle_algorithm = True
+
             def do_POST(self):
                 match = lambda_runtime._INVOCATION_RESULT_RE.search(self.path)
                 if match is None or self.headers.get("Lambda-Runtime-Function-Response-Mode") != "streaming":
@@ -101,6 +106,47 @@ def pass_streamed_answers_unchanged() -> None:
         return Handler
 
     lambda_runtime.ProvidedWorker._build_handler_class = build
+
+
+def answer_without_waiting_for_logs() -> None:
+    """After each invocation, ministack waits 50 ms for a line that the function may have logged, and looks for it a thousand times
+    a second meanwhile. What a function has logged is in its pipe before it answers: once the pipe is empty, that was all.
+    """
+
+    def drain(worker, **_waits) -> str:
+        process = worker._proc
+        try:
+            for _ in range(100):
+                # The thread that empties the pipe has its turn.
+                time.sleep(0.0005)
+                if process is None or fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4)) == bytes(4):
+                    break
+        except (OSError, ValueError):
+            pass  # The process has ended, and its pipe is closed.
+        return worker._drain_stderr()
+
+    lambda_runtime.ProvidedWorker._drain_stderr_bounded = drain
+
+
+def start_functions_without_reading_them() -> None:
+    """Ministack reads a function's whole code for each process that it starts, to find out whether it has been unpacked."""
+    unpack = lambda_svc._provided_runtime_code_dir
+    folders = {}
+
+    def unpack_once(code: bytes) -> str:
+        # Kept together with the code, so that no other code can be at its place in memory.
+        _, folder = folders.get(id(code), (None, ""))
+        if not os.path.isdir(folder):
+            folder = unpack(code)
+            folders[id(code)] = (code, folder)
+        return folder
+
+    lambda_svc._provided_runtime_code_dir = unpack_once
+
+
+def take_turns_quickly() -> None:
+    """A request passes through some ten threads here, and each waits for its turn until another has had Python's 5 ms."""
+    sys.setswitchinterval(0.0005)
 
 
 def permit_batches_as_aws_does() -> None:
@@ -181,7 +227,10 @@ def end_with_parent() -> None:
 def main() -> None:
     map_large_bodies()
     count_loopback_as_tls()
-    pass_streamed_answers_unchanged()
+    improve_runtime_api()
+    answer_without_waiting_for_logs()
+    start_functions_without_reading_them()
+    take_turns_quickly()
     permit_batches_as_aws_does()
     name_senders_as_aws_does()
     move_queues()
