@@ -1,8 +1,7 @@
 """The simulation of large films in docs/performance.md. Without an argument it checks that the page has it; with --write it
 puts it there.
 
-The block of the page between `<!-- reckoned: shared_films -->` and `<!-- /reckoned -->` is what that function returns. It lays out
-shares and parts as crates/media/src/shares.rs does, and plays the copying of each film 200 times.
+It lays out shares and parts as crates/media/src/shares.rs does, and plays the copying of each film 200 times.
 Prices are list prices of us-east-1 in US dollars, without taxes, discounts or free tiers.
 """
 
@@ -10,8 +9,8 @@ import heapq
 import math
 import pathlib
 import random
-import re
-import sys
+
+import reckoned
 
 PAGE = pathlib.Path(__file__).with_name("performance.md")
 MIB, GIB = 1 << 20, 1 << 30
@@ -132,19 +131,5 @@ def shared_films() -> list[str]:
     return lines
 
 
-def main() -> None:
-    page = PAGE.read_text()
-
-    def block(match: re.Match) -> str:
-        return f"{match[1]}\n" + "\n".join(shared_films()) + "\n<!-- /reckoned -->"
-
-    pattern = r"(<!-- reckoned: shared_films -->)\n.*?<!-- /reckoned -->"
-    reckoned, count = re.subn(pattern, block, page, flags=re.DOTALL)
-    if "--write" in sys.argv:
-        PAGE.write_text(reckoned)
-    elif reckoned != page or not count:
-        sys.exit(f"{PAGE} has other sums than {pathlib.Path(__file__).name}, which writes them with --write")
-
-
 if __name__ == "__main__":
-    main()
+    reckoned.hold(PAGE, shared_films)

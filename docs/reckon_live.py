@@ -1,13 +1,12 @@
 """The sums in docs/live.md. Without an argument it checks that the page has them; with --write it puts them there.
 
-A block of the page between `<!-- reckoned: NAME -->` and `<!-- /reckoned -->` is what the function NAME returns.
 Prices are list prices of us-east-1 in US dollars, without taxes, discounts or free tiers.
 """
 
 import math
 import pathlib
-import re
-import sys
+
+import reckoned
 
 PAGE = pathlib.Path(__file__).with_name("live.md")
 HOURS = 730  # of a month, as AWS reckons
@@ -143,18 +142,5 @@ def million() -> list[str]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    page = PAGE.read_text()
-
-    def block(match: re.Match) -> str:
-        return f"{match[1]}\n" + "\n".join(globals()[match[2]]()) + "\n<!-- /reckoned -->"
-
-    reckoned, count = re.subn(r"(<!-- reckoned: (\w+) -->)\n.*?<!-- /reckoned -->", block, page, flags=re.DOTALL)
-    if "--write" in sys.argv:
-        PAGE.write_text(reckoned)
-    elif reckoned != page or not count:
-        sys.exit(f"{PAGE} has other sums than {pathlib.Path(__file__).name}, which writes them with --write")
-
-
 if __name__ == "__main__":
-    main()
+    reckoned.hold(PAGE, idle, busy, million)

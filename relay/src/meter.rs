@@ -14,30 +14,13 @@
 //! first, because usage is recorded by the hour. Where a clock that is set back time and again has left no neighbours with a gap
 //! between them, the oldest is forgotten.
 
+use live::{HOUR_MS, Interval};
+
 /// A gap longer than this isn't delivery.
 pub const PAUSE_MS: u64 = 2_000;
 
 /// So many intervals of one session are kept.
 pub const INTERVALS_MAX: usize = 256;
-
-const HOUR_MS: u64 = 3_600_000;
-
-/// A time of uninterrupted delivery, in unix milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
-    /// When its first payload was delivered.
-    pub start_ms: u64,
-    /// When its last payload so far was delivered.
-    pub end_ms: u64,
-}
-
-impl Interval {
-    /// How long it is.
-    #[must_use]
-    pub fn duration_ms(&self) -> u64 {
-        self.end_ms - self.start_ms
-    }
-}
 
 /// Delivered time of one session.
 #[derive(Clone, Debug, Default)]

@@ -6,13 +6,13 @@
 use std::fmt;
 
 use anyhow::{Context as _, anyhow};
+use items::{Item, from_item, nested, number, string};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, ContentState, DigestPointer, digest_key};
 use crate::digest::ContentDigest;
 use crate::expression::Condition;
 use crate::ids::{UploadId, UserId};
-use crate::item::{Item, from_item, nested, string};
 use crate::join::{Joined, Joining};
 use crate::library::Library;
 use crate::quota::usage_key;
@@ -114,9 +114,7 @@ impl Uploads {
                 "" => Condition::Absent("challenge_day"),
                 day => Condition::Is("challenge_day", string(day)),
             };
-            let first = update(unchanged)
-                .set("challenge_day", string(&today))
-                .set("challenges", crate::item::number(1));
+            let first = update(unchanged).set("challenge_day", string(&today)).set("challenges", number(1));
             if let Written::Done(_) = first.send(&self.client).await? {
                 return Ok(true);
             }

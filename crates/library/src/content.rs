@@ -1,12 +1,12 @@
 //! What was sent, stored once.
 
+use items::{Item, string};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::digest::ContentDigest;
 use crate::encoding::Encoding;
 use crate::ids::{ContentId, UserId, VideoId};
-use crate::item::{Item, string};
 use crate::timestamp::Timestamp;
 
 /// Where a content is on its way. It goes back only from `failed` to `processing`, while it may be retried.

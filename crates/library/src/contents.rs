@@ -3,11 +3,11 @@
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use items::{from_item, number, string};
 
 use crate::content::{Content, ContentState, HOLDER_PREFIX, Holder, Promise, content_key, content_partition};
 use crate::expression::Condition;
 use crate::ids::ContentId;
-use crate::item::{from_item, number, string};
 use crate::lease::{Claim, Lease, LeaseToken, Renewal, Settled, clear_lease};
 use crate::timestamp::Timestamp;
 use crate::write::{Write, Written};

@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use items::{Item, from_item};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::item::{Item, from_item};
 use crate::timestamp::Timestamp;
 
 /// One page of a list, in the list's order.

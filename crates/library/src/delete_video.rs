@@ -1,12 +1,12 @@
 //! Taking a video off the list.
 
 use anyhow::anyhow;
+use items::{number, string};
 use thiserror::Error;
 
 use crate::content::{Content, ContentState, content_key, digest_key, holder_key};
 use crate::contents;
 use crate::expression::Condition;
-use crate::item::{number, string};
 use crate::library::Library;
 use crate::quota::Change;
 use crate::uploads::upload_key;

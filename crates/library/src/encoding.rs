@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use items::{nested, number, string};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{Content, ContentState, DigestPointer, Media, content_key, digest_key};
@@ -10,7 +11,6 @@ use crate::digest::ContentDigest;
 use crate::expression::Condition;
 use crate::finish::Finished;
 use crate::ids::ContentId;
-use crate::item::{nested, number, string};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;
 use crate::timestamp::Timestamp;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::item::number;
+use items::number;
 
 /// What must hold of an item for a write to happen.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! From a packaged content to videos.
 
 use anyhow::{Context as _, anyhow, ensure};
+use items::{from_item, nested, number, string};
 
 use crate::content::{
     Content, ContentState, DigestPointer, Holder, Media, Promise, content_key, digest_key, holder_key,
@@ -9,7 +10,6 @@ use crate::contents;
 use crate::digest::ContentDigest;
 use crate::expression::Condition;
 use crate::ids::ContentId;
-use crate::item::{from_item, nested, number, string};
 use crate::join::{Joined, Joining};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;

@@ -1,12 +1,12 @@
 //! Joining a content that somebody else brought.
 
 use anyhow::Context as _;
+use items::{from_item, string, to_item};
 
 use crate::content::{ContentState, DigestPointer, Holder, Media, content_key, holder_key};
 use crate::contents;
 use crate::expression::Condition;
 use crate::ids::ContentId;
-use crate::item::{from_item, string, to_item};
 use crate::lease::clear_lease;
 use crate::library::Library;
 use crate::quota::Change;

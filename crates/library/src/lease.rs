@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use items::{number, string};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::expression::Condition;
-use crate::item::{number, string};
 use crate::timestamp::Timestamp;
 use crate::write::Write;
 

@@ -15,7 +15,6 @@ mod encoding;
 mod expression;
 mod finish;
 mod ids;
-mod item;
 mod join;
 mod lease;
 mod library;

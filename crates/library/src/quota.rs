@@ -5,11 +5,11 @@
 //! count in full for each of them. Otherwise the count would tell its owner whether somebody else has the same film.
 
 use anyhow::Context as _;
+use items::{Item, from_item, number, string};
 use serde::{Deserialize, Serialize};
 
 use crate::expression::Condition;
 use crate::ids::UserId;
-use crate::item::{Item, from_item, number, string};
 use crate::upload::Upload;
 use crate::uploads::Uploads;
 use crate::write::{Write, Written};

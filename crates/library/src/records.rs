@@ -6,13 +6,13 @@
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
+use items::{Item, from_item, string};
 use serde::Deserialize;
 
 use crate::content::{Content, DigestPointer, HOLDER_PREFIX, Holder, content_partition, digest_key};
 use crate::contents::Contents;
 use crate::digest::ContentDigest;
 use crate::ids::{ContentId, UploadId, UserId};
-use crate::item::{Item, from_item, string};
 use crate::quota::Usage;
 use crate::tasks::TaskName;
 use crate::upload::Upload;

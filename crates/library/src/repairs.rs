@@ -4,6 +4,8 @@
 //! restored by halves, and messages get lost. Each repair is one conditional write or one transaction, which presumes
 //! exactly what whoever found the contradiction has read. So it does nothing if things went on in the meantime.
 
+use items::{number, string};
+
 use crate::content::{Content, ContentState, DigestPointer, Holder, content_key, digest_key, holder_key};
 use crate::contents;
 use crate::digest::ContentDigest;
@@ -11,7 +13,6 @@ use crate::encoding::{self, Encoding};
 use crate::expression::Condition;
 use crate::finish::processing_with;
 use crate::ids::ContentId;
-use crate::item::{number, string};
 use crate::lease::clear_lease;
 use crate::library::Library;
 use crate::quota::Change;

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use items::{from_item, number, string};
 
 use crate::content::{Content, ContentState, DigestPointer, Holder, content_key, digest_key, holder_key};
 use crate::contents;
@@ -18,7 +19,6 @@ use crate::encoding::{self, Encoding};
 use crate::expression::Condition;
 use crate::finish::processing_with;
 use crate::ids::{ContentId, UploadId};
-use crate::item::{from_item, number, string};
 use crate::join::{Joined, Joining};
 use crate::lease::{clear_lease, is_unleased};
 use crate::library::Library;

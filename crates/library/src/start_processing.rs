@@ -1,11 +1,11 @@
 //! From an object in S3 to a content.
 
 use anyhow::anyhow;
+use items::{from_item, string, to_item};
 
 use crate::content::{Content, ContentState, DigestPointer, Holder, content_key, digest_key};
 use crate::digest::ContentDigest;
 use crate::expression::Condition;
-use crate::item::{from_item, string, to_item};
 use crate::join::{Joined, Joining};
 use crate::lease::{LeaseToken, clear_lease};
 use crate::library::Library;

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow, ensure};
+use items::{from_item, number, number_set, string};
 use serde::Deserialize;
 
 use crate::content::{ContentState, content_key, content_partition, task_key};
 use crate::contents::{Contents, is};
 use crate::expression::Condition;
 use crate::ids::ContentId;
-use crate::item::{from_item, number, number_set, string};
 use crate::write::{Committed, Write, Written, commit};
 
 /// How often a task is looked for that somebody began or ended at the same moment.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, anyhow};
 use aws_sdk_dynamodb::Client;
+use items::{Item, from_item, string, to_item};
 
 use crate::content::content_key;
 use crate::cursor::{Cursor, Page};
 use crate::expression::Condition;
 use crate::ids::{UploadId, UserId};
-use crate::item::{Item, from_item, string, to_item};
 use crate::lease::{Claim, Lease, LeaseToken, clear_lease};
 use crate::quota::{Change, Limits, Usage};
 use crate::timestamp::Timestamp;

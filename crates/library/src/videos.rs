@@ -2,12 +2,12 @@
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
+use items::{Item, from_item, number, string, to_item};
 use thiserror::Error;
 
 use crate::cursor::{Cursor, Page};
 use crate::expression::Condition;
 use crate::ids::VideoId;
-use crate::item::{Item, from_item, number, string, to_item};
 use crate::timestamp::Timestamp;
 use crate::video::{Video, VideoEdit};
 use crate::write::{Write, Written};

@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
 };
 
+use items::Item;
+
 use crate::expression::{Assignment, Condition, Expression};
-use crate::item::Item;
 
 /// How often a transaction that met another one is tried before the caller is told.
 const CONFLICT_ATTEMPTS: u32 = 8;

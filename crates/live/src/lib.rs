@@ -1,7 +1,6 @@
 //! Live channels, as far as the relay and the functions must agree: names, tickets, records and the arithmetic of usage.
 
 mod beat;
-mod item;
 mod live_channels;
 mod names;
 mod segment;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
+use items::{from_item, number, string};
 use serde::{Deserialize, Serialize};
 
 use crate::ChannelId;
-use crate::item::{from_item, number, string};
 
 /// What a relay says older than this is no longer so, in milliseconds.
 const FRESH_MS: u64 = 20_000;

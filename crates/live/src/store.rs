@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use items::{number, string, to_item};
 use thiserror::Error;
 
-use crate::item::{number, string, to_item};
 use crate::ticket_keys::TicketKeys;
 use crate::tickets::VerifyingKeys;
 use crate::viewers::Viewers;

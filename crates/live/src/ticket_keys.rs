@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use items::{Item, number, string};
 
-use crate::item::{Item, number, string};
 use crate::tickets::{SigningKey, VerifyingKeys};
 
 /// Relays read the keys every minute, so that all know a key that is older than this, in milliseconds.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use items::{Item, from_item, string};
 
-use crate::item::{Item, from_item, string};
 use crate::{Beat, ChannelId, DAY_MS, HOUR_MS, Segment, SegmentKey, ViewerId, delivered_ms, whole_seconds};
 
 /// DynamoDB answers so many items in one batch.

@@ -4,10 +4,10 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use items::{Item, number, string};
 use thiserror::Error;
 
 use crate::ViewerId;
-use crate::item::{Item, number, string};
 
 /// So many viewers one account may register.
 pub const VIEWERS_PER_ACCOUNT: u64 = 50;

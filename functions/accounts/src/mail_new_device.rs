@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cold_start::{http_connector, required_env};
+use items::{StreamEvent, StreamResponse, Text, each_change};
 use library::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::mailer::{MailError, Mailer};
 use crate::sign_ins::{LAST, Novelty, Outcome, SignIn, SignInsTable};
@@ -86,22 +87,10 @@ impl Context {
     }
 }
 
-/// What the stream tells, as far as it is read here.
+/// What is read of a change in the table of sign-ins.
 #[derive(Clone, Debug, Deserialize)]
-pub struct StreamEvent {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Record {
-    dynamodb: Change,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Change {
-    sequence_number: String,
+pub struct SignInChange {
+    #[serde(rename = "Keys")]
     keys: Keys,
 }
 
@@ -111,28 +100,6 @@ struct Keys {
     entry: Text,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-struct Text {
-    #[serde(rename = "S")]
-    text: String,
-}
-
-/// From which record on the stream is to come again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamResponse {
-    /// The first record that failed; empty when none did.
-    pub batch_item_failures: Vec<StreamFailure>,
-}
-
-/// A record that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StreamFailure {
-    /// Its sequence number in the stream.
-    pub item_identifier: String,
-}
-
 /// Handles sign-ins in the stream's order, up to the first that fails: that one comes again, with all that follow.
 ///
 /// *Retried*, and among the dead letters in the end: every call that was not answered well, and mails that SES refuses. *Done at once*: sign-ins
@@ -140,18 +107,13 @@ pub struct StreamFailure {
 ///
 /// # Errors
 /// Never: failures are in the answer.
-pub async fn handle(context: &Context, event: StreamEvent) -> anyhow::Result<StreamResponse> {
-    let mut response = StreamResponse::default();
-    for Record { dynamodb: Change { sequence_number, keys } } in event.records {
-        let (user_id, entry) = (keys.user_id.text, keys.entry.text);
-        if let Err(error) = look_at(context, &user_id, &entry).await {
-            let error = format!("{error:#}");
-            tracing::error!(user_id, entry, error, "a sign-in failed to be looked at and comes again");
-            response.batch_item_failures.push(StreamFailure { item_identifier: sequence_number });
-            break;
-        }
-    }
-    Ok(response)
+pub async fn handle(context: &Context, event: StreamEvent<SignInChange>) -> anyhow::Result<StreamResponse> {
+    let look_at = async |SignInChange { keys: Keys { user_id, entry } }| {
+        let (user_id, entry) = (user_id.text, entry.text);
+        let looked = look_at(context, &user_id, &entry).await;
+        looked.with_context(|| format!("the sign-in {entry} of the account {user_id}"))
+    };
+    Ok(each_change(event, look_at).await)
 }
 
 async fn look_at(context: &Context, user_id: &str, entry: &str) -> anyhow::Result<()> {

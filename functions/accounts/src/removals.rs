@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use cold_start::quick_calls;
+use items::{from_item, string, to_item};
 use library::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,16 +44,19 @@ impl Removals {
     /// Marks an account as one that is to go. From here on it goes, whatever becomes of who asked for it.
     pub(crate) async fn mark(&self, user_id: &str) -> anyhow::Result<()> {
         let removal = Removal { user_id: user_id.to_owned(), requested_at: Timestamp::now() };
-        let put =
-            self.client.put_item().table_name(&self.table).set_item(Some(serde_dynamo::to_item(removal)?));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&removal)?));
         put.send().await.context("marking an account")?;
         Ok(())
     }
 
     /// Whether an account is to go.
     pub(crate) async fn is_marked(&self, user_id: &str) -> anyhow::Result<bool> {
-        let key = AttributeValue::S(user_id.to_owned());
-        let get = self.client.get_item().table_name(&self.table).key("user_id", key).consistent_read(true);
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("user_id", string(user_id))
+            .consistent_read(true);
         let found = get.send().await.context("looking for a mark")?;
         // Where there is none, some answer nothing and some answer an empty item.
         Ok(found.item.is_some_and(|item| !item.is_empty()))
@@ -64,15 +67,14 @@ impl Removals {
         let mut pages = self.client.scan().table_name(&self.table).into_paginator().items().send();
         let mut removals = Vec::new();
         while let Some(item) = pages.next().await {
-            removals.push(serde_dynamo::from_item(item.context("reading marked accounts")?)?);
+            removals.push(from_item(item.context("reading marked accounts")?)?);
         }
         Ok(removals)
     }
 
     /// Takes the mark away: nothing is left.
     pub(crate) async fn done(&self, user_id: &str) -> anyhow::Result<()> {
-        let key = AttributeValue::S(user_id.to_owned());
-        let delete = self.client.delete_item().table_name(&self.table).key("user_id", key);
+        let delete = self.client.delete_item().table_name(&self.table).key("user_id", string(user_id));
         delete.send().await.context("taking a mark away")?;
         Ok(())
     }

@@ -30,4 +30,4 @@ mod shared_copy;
 mod stream;
 mod uploaded_objects;
 
-pub use stream::{StreamEvent, StreamFailure, StreamResponse};
+pub use stream::ContentChange;

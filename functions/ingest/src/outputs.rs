@@ -1,6 +1,7 @@
 //! The outputs of a content: what players are given, written or promised.
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use library::{Content, ContentDigest, ContentId, Media, PartPlan, Streaming};
 use media::{Collector, MediaError, Movie, Options, Plan, Store as _, Treatment};
 
 use crate::claim_object::DIFFERENT_DIGEST;
+use crate::clients;
 use crate::frame_decoder::Ffmpeg;
 use crate::object_source::ObjectSource;
 use crate::object_store::ObjectStore;
@@ -27,6 +29,13 @@ pub(crate) struct Buckets {
     pub(crate) s3: S3,
     pub(crate) uploads: String,
     pub(crate) media: String,
+}
+
+impl Buckets {
+    /// The buckets of these names.
+    pub(crate) fn new(sdk: &SdkConfig, uploads: String, media: String) -> Self {
+        Self { s3: clients::s3(sdk), uploads, media }
+    }
 }
 
 /// An original whose tables were read.

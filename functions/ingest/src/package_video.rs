@@ -100,11 +100,7 @@ impl Context {
     pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
         Self {
             library: Library::new(clients::dynamodb(sdk), environment.tables),
-            buckets: Buckets {
-                s3: clients::s3(sdk),
-                uploads: environment.upload_bucket,
-                media: environment.media_bucket,
-            },
+            buckets: Buckets::new(sdk, environment.upload_bucket, environment.media_bucket),
             sqs: clients::sqs(sdk),
             package_queue_url: environment.package_queue_url,
             ladder: environment.ladder,

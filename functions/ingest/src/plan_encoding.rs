@@ -7,13 +7,14 @@ use aws_sdk_sqs::Client as Sqs;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use cold_start::required_env;
 use encode::Ladder;
+use items::{StreamEvent, StreamResponse, each_change};
 use library::{Content, ContentId, ContentState, Contents, Encoding, TaskName};
 use media::MediaError;
 
 use crate::clients;
 use crate::encode_video::{Job, Request};
 use crate::object_source::ObjectSource;
-use crate::stream::{StreamEvent, StreamResponse, each_content};
+use crate::stream::ContentChange;
 
 /// The most that SQS takes at once.
 const MESSAGES_PER_CALL: usize = 10;
@@ -81,8 +82,14 @@ impl Context {
 /// *Poison*, which fails until it is among the dead letters: a record that names no content, a film that can't be read any more. *Retried*: every
 /// call that AWS did not answer well, with all records that follow, because the stream is read in order. *Done at once*: a content
 /// that is gone, being removed, or planned already.
-pub async fn handle(context: &Context, event: StreamEvent) -> anyhow::Result<StreamResponse> {
-    Ok(each_content(event, async |content_id| plan(context, content_id).await).await)
+pub async fn handle(context: &Context, event: StreamEvent<ContentChange>) -> anyhow::Result<StreamResponse> {
+    let plan = async |change: ContentChange| {
+        let content_id = change.content_id()?;
+        plan(context, content_id)
+            .await
+            .with_context(|| format!("planning the encoding of the content {content_id}"))
+    };
+    Ok(each_change(event, plan).await)
 }
 
 async fn plan(context: &Context, content_id: ContentId) -> anyhow::Result<()> {

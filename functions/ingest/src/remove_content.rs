@@ -3,12 +3,13 @@
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use cold_start::required_env;
+use items::{StreamEvent, StreamResponse, each_change};
 use library::{ContentId, ContentState, Contents, TaskName};
 
 use crate::clients;
 use crate::outputs::{Buckets, delete_outputs};
 use crate::shared_copy;
-use crate::stream::{StreamEvent, StreamResponse, each_content};
+use crate::stream::ContentChange;
 
 /// What the function is told by its environment.
 #[derive(Clone, Debug)]
@@ -47,11 +48,7 @@ impl Context {
     pub fn new(sdk: &SdkConfig, environment: Environment) -> Self {
         Self {
             contents: Contents::new(clients::dynamodb(sdk), environment.contents_table),
-            buckets: Buckets {
-                s3: clients::s3(sdk),
-                uploads: environment.upload_bucket,
-                media: environment.media_bucket,
-            },
+            buckets: Buckets::new(sdk, environment.upload_bucket, environment.media_bucket),
         }
     }
 }
@@ -61,8 +58,12 @@ impl Context {
 /// *Poison*, which fails until it is among the dead letters: a record that names no content. *Retried*: every call that AWS did not
 /// answer well, with all records that follow, because the stream is read in order. *Done at once*: a content that is gone
 /// already.
-pub async fn handle(context: &Context, event: StreamEvent) -> anyhow::Result<StreamResponse> {
-    Ok(each_content(event, async |content_id| remove(context, content_id).await).await)
+pub async fn handle(context: &Context, event: StreamEvent<ContentChange>) -> anyhow::Result<StreamResponse> {
+    let remove = async |change: ContentChange| {
+        let content_id = change.content_id()?;
+        remove(context, content_id).await.with_context(|| format!("removing the content {content_id}"))
+    };
+    Ok(each_change(event, remove).await)
 }
 
 /// Removes the record last: while it is there, a repeat does everything again, and nobody can upload to the original's key.

@@ -3,7 +3,7 @@ use http_api::{Caller, Json, NotFound, Path, Problem, Unauthenticated};
 use library::{TaskName, Upload, UploadId, UploadState};
 
 use crate::Context;
-use crate::owned::{ensure_waiting, owner_id};
+use crate::owned::{ensure_waiting, visible_upload};
 use crate::view::{EncodingView, UploadView, UploadedPart};
 
 /// Shows an upload, with the parts that have arrived while it waits for more, and how far its encoding is while it is encoded.
@@ -23,10 +23,7 @@ pub(crate) async fn get_upload(
     caller: Caller,
     Path(id): Path<UploadId>,
 ) -> Result<Json<UploadView>, Problem> {
-    let upload = context.uploads.get(id).await?.ok_or_else(Problem::not_found)?;
-    if !caller.is_admin() && upload.owner_id != owner_id(&caller) {
-        return Err(Problem::not_found());
-    }
+    let upload = visible_upload(&context, &caller, id).await?;
     if ensure_waiting(&upload).is_err() {
         let encoding = encoding(&context, &upload).await?;
         return Ok(Json(UploadView::new(upload)?.with_encoding(encoding)));

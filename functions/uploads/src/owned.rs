@@ -13,6 +13,20 @@ pub(crate) async fn own_upload(context: &Context, caller: &Caller, id: UploadId)
     if upload.owner_id == owner_id(caller) { Ok(upload) } else { Err(Problem::not_found()) }
 }
 
+/// The upload, for its owner and for admins. Others are answered as by [`own_upload`].
+pub(crate) async fn visible_upload(
+    context: &Context,
+    caller: &Caller,
+    id: UploadId,
+) -> Result<Upload, Problem> {
+    let upload = context.uploads.get(id).await?.ok_or_else(Problem::not_found)?;
+    if caller.is_admin() || upload.owner_id == owner_id(caller) {
+        Ok(upload)
+    } else {
+        Err(Problem::not_found())
+    }
+}
+
 /// The caller as an owner.
 pub(crate) fn owner_id(caller: &Caller) -> UserId {
     UserId::new(&caller.user_id)

@@ -3,7 +3,7 @@ use http_api::{Caller, Conflict, Json, NotFound, Path, Problem, Unauthenticated}
 use library::{UploadId, UploadState};
 
 use crate::Context;
-use crate::owned::{owner_id, wrong_state};
+use crate::owned::{visible_upload, wrong_state};
 use crate::view::UploadView;
 
 /// Has an upload processed again that failed in processing and says `retryable`. For its owner and admins; it can be repeated.
@@ -24,10 +24,7 @@ pub(crate) async fn retry_upload(
     caller: Caller,
     Path(id): Path<UploadId>,
 ) -> Result<Json<UploadView>, Problem> {
-    let upload = context.uploads.get(id).await?.ok_or_else(Problem::not_found)?;
-    if !caller.is_admin() && upload.owner_id != owner_id(&caller) {
-        return Err(Problem::not_found());
-    }
+    let upload = visible_upload(&context, &caller, id).await?;
     if upload.state == UploadState::Failed && !context.library()?.retry(&upload).await? {
         // It may have been retried, or removed, since it was read; otherwise it failed for good.
         let upload = context.uploads.get(id).await?.ok_or_else(Problem::not_found)?;

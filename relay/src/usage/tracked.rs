@@ -240,9 +240,7 @@ impl Tracked {
         let intervals = meter.intervals();
         self.open_ends()
             .filter_map(|since_ms| {
-                let within = |interval: &crate::meter::Interval| {
-                    (interval.start_ms..=interval.end_ms).contains(&since_ms)
-                };
+                let within = |interval: &Interval| (interval.start_ms..=interval.end_ms).contains(&since_ms);
                 match intervals.iter().rposition(within) {
                     Some(index) if is_open && index + 1 == intervals.len() => None,
                     Some(index) => Some(intervals[index].end_ms),

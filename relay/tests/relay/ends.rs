@@ -77,8 +77,7 @@ fn a_relay_without_viewers_ends_at_once() {
 fn a_viewer_that_takes_nothing_does_not_hold_up_the_end() {
     let mut world = World::with(|config| config.patience.send_buffer_bytes = 16 << 10);
     let (source, [_healthy]) = world.begin(["zato01"]);
-    let mut stopped = Viewer::with_small_buffer(world.addresses.stream);
-    stopped.send(format!("{}\n", world.store.line("bert", "zato01")).as_bytes());
+    let _stopped = world.watch_little("bert", "zato01");
     world.wait_for_viewers(2);
     let playing = source.play("zato01", 4);
     playing.play_on(400);

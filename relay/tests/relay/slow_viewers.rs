@@ -17,8 +17,7 @@ fn a_slow_viewer_skips_whole_packets_and_gets_the_rest_undamaged() {
     });
     let (source, [healthy]) = world.begin(["zato01"]);
     let healthy = healthy.keep_reading();
-    let mut slow = Viewer::with_small_buffer(world.addresses.stream);
-    slow.send(format!("{}\n", world.store.line("bert", "zato01")).as_bytes());
+    let mut slow = world.watch_little("bert", "zato01");
     world.wait_for_viewers(2);
     let playing = source.play("zato01", 1);
     // It reads in gulps that have nothing to do with packets, far less than comes.
@@ -55,8 +54,7 @@ fn a_viewer_that_is_brought_back_to_live_too_often_is_sent_away() {
     });
     let (source, [healthy]) = world.begin(["zato01"]);
     let healthy = healthy.keep_reading();
-    let mut slow = Viewer::with_small_buffer(world.addresses.stream);
-    slow.send(format!("{}\n", world.store.line("bert", "zato01")).as_bytes());
+    let mut slow = world.watch_little("bert", "zato01");
     world.wait_for_viewers(2);
     let playing = source.play("zato01", 1);
     let mut gulp = [0; 2_000];
@@ -78,8 +76,7 @@ fn a_viewer_that_never_reads_is_sent_away_and_others_notice_nothing() {
     });
     let (source, [healthy]) = world.begin(["zato01"]);
     let healthy = healthy.keep_reading();
-    let mut stopped = Viewer::with_small_buffer(world.addresses.stream);
-    stopped.send(format!("{}\n", world.store.line("bert", "zato01")).as_bytes());
+    let _stopped = world.watch_little("bert", "zato01");
     world.wait_for_viewers(2);
     let playing = source.play("zato01", 2);
     world.wait_for("viewers_too_slow", |viewers| viewers == 1);
@@ -97,8 +94,7 @@ fn a_viewer_that_reads_one_byte_at_a_time_is_sent_away_and_others_notice_nothing
     });
     let (source, [healthy]) = world.begin(["zato01"]);
     let healthy = healthy.keep_reading();
-    let mut slow = Viewer::with_small_buffer(world.addresses.stream);
-    slow.send(format!("{}\n", world.store.line("bert", "zato01")).as_bytes());
+    let mut slow = world.watch_little("bert", "zato01");
     world.wait_for_viewers(2);
     let playing = source.play("zato01", 2);
     let start = Instant::now();
@@ -119,8 +115,7 @@ fn a_peer_that_acknowledges_nothing_is_given_up_by_the_kernel() {
     });
     let (source, [healthy]) = world.begin(["zato01"]);
     let healthy = healthy.keep_reading();
-    let mut gone = Viewer::with_small_buffer(world.addresses.stream);
-    gone.send(format!("{}\n", world.store.line("bert", "zato01")).as_bytes());
+    let _gone = world.watch_little("bert", "zato01");
     world.wait_for_viewers(2);
     let playing = source.play("zato01", 2);
     // Its window stays shut, which to the sender's kernel is as if it were gone.
@@ -136,8 +131,7 @@ fn one_stopped_viewer_among_a_hundred_costs_the_others_no_byte() {
     let (source, [first]) = world.begin(["zato01"]);
     let others = (0..98).map(|other| world.watch(&format!("bert-{other}"), "zato01"));
     let others: Vec<_> = others.chain([first]).map(Viewer::keep_reading).collect();
-    let mut stopped = Viewer::with_small_buffer(world.addresses.stream);
-    stopped.send(format!("{}\n", world.store.line("carl", "zato01")).as_bytes());
+    let stopped = world.watch_little("carl", "zato01");
     world.wait_for_viewers(100);
     let playing = source.play("zato01", 1);
     playing.play_on(400);

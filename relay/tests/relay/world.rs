@@ -49,6 +49,13 @@ impl World {
         Viewer::watch(self.addresses.stream, &self.store.line(viewer, channel))
     }
 
+    /// Has a viewer watch a channel whose receive buffer is full soon.
+    pub fn watch_little(&self, viewer: &str, channel: &str) -> Viewer {
+        let mut little = Viewer::with_small_buffer(self.addresses.stream);
+        little.send(format!("{}\n", self.store.line(viewer, channel)).as_bytes());
+        little
+    }
+
     /// The relay's connection, and a viewer for each of these channels, all of them ready.
     pub fn begin<const N: usize>(&self, channels: [&str; N]) -> (Connection, [Viewer; N]) {
         let connection = self.source.accept();

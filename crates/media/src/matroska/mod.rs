@@ -5,6 +5,7 @@ mod blocks;
 mod clock;
 mod ebml;
 mod entries;
+mod entry_boxes;
 mod head;
 mod text;
 mod vp9;

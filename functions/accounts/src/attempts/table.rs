@@ -1,7 +1,6 @@
 //! Table `SignInAttempts`: partition key `account`. One small record for each account on which an attempt has failed lately, under
 //! the SHA-256 of its e-mail; those of codes and mails have a prefix before it. Budgets of addresses lie beside them.
 
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
@@ -14,6 +13,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use cold_start::quick_calls;
+use items::{Item, number, string};
 use thiserror::Error;
 
 use super::count::Count;
@@ -27,8 +27,6 @@ const KEPT_S: u64 = 3_600;
 
 /// Budgets are for ten minutes, counted by the clock.
 const BUDGET_S: u64 = 600;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Where attempts are counted.
 #[derive(Clone, Debug)]
@@ -119,7 +117,7 @@ impl AttemptsTable {
             .key("account", string(&spent.key))
             .update_expression("ADD spent :minus_one")
             .condition_expression("spent > :none")
-            .expression_attribute_values(":minus_one", AttributeValue::N("-1".to_owned()))
+            .expression_attribute_values(":minus_one", number(-1))
             .expression_attribute_values(":none", number(0));
         match update.send().await.map_err(|error| error.into_service_error()) {
             Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
@@ -205,14 +203,6 @@ fn account(guess: Guess, email: &str) -> String {
 
 fn now_ms() -> anyhow::Result<u64> {
     Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
-}
-
-fn string(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 fn as_number(value: &AttributeValue) -> Option<u64> {

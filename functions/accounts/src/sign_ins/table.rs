@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_lc_rs::rand;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use cold_start::quick_calls;
+use items::{Item, from_item, number, string, to_item};
 use library::Timestamp;
 
 use super::{Outcome, SignIn};
@@ -25,8 +26,6 @@ pub(crate) const LAST: &str = "last";
 
 /// On a sign-in that its account's owner was mailed about: when.
 const MAILED_AT: &str = "mailed_at";
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Whether the device of a sign-in is in the history before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +76,7 @@ impl SignInsTable {
         let get = self.client.get_item().table_name(&self.table);
         let get = get.set_key(Some(key(user_id, LAST)));
         let found = get.send().await.context("reading the last sign-in")?.item;
-        let last = found.filter(|item| !item.is_empty()).map(serde_dynamo::from_item).transpose()?;
+        let last = found.filter(|item| !item.is_empty()).map(from_item).transpose()?;
         let from = oldest();
         Ok(last.filter(|last: &SignIn| last.at >= from))
     }
@@ -87,7 +86,7 @@ impl SignInsTable {
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(user_id, entry)));
         let found = get.consistent_read(true).send().await.context("reading a sign-in")?.item;
         let found = found.filter(|item| !item.is_empty() && !item.contains_key(MAILED_AT));
-        Ok(found.map(serde_dynamo::from_item).transpose()?)
+        Ok(found.map(from_item).transpose()?)
     }
 
     /// Whether this device had signed in before this entry. One that signed in at the same moment counts by the order of the entries.
@@ -110,7 +109,7 @@ impl SignInsTable {
             if entry_of(&item) == Some(entry) {
                 continue;
             }
-            let before: SignIn = serde_dynamo::from_item(item)?;
+            let before: SignIn = from_item(item)?;
             match before.outcome {
                 Outcome::SignedIn if before.device == device => return Ok(Novelty::Known),
                 Outcome::SignedIn => novelty = Novelty::New,
@@ -197,7 +196,7 @@ impl SignInsTable {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).and_then(entry_of).map(str::to_owned);
-        let sign_ins = items.into_iter().map(|item| Ok(serde_dynamo::from_item(item)?));
+        let sign_ins = items.into_iter().map(from_item);
         Ok((sign_ins.collect::<anyhow::Result<_>>()?, next))
     }
 
@@ -241,16 +240,16 @@ impl SignInsTable {
             put.return_values(ReturnValue::AllOld).send().await.context("noting the last sign-in")?;
         // Where there was none, some answer nothing and some answer an empty item.
         let replaced = replaced.attributes.filter(|item| !item.is_empty());
-        Ok(replaced.map(serde_dynamo::from_item).transpose()?)
+        Ok(replaced.map(from_item).transpose()?)
     }
 }
 
 fn item(user_id: &str, entry: &str, this: &SignIn, kept: Duration) -> anyhow::Result<Item> {
-    let mut item: Item = serde_dynamo::to_item(this)?;
+    let mut item = to_item(this)?;
     let expires_at = this.at.plus(kept).unix_ms() / 1_000;
     item.insert("user_id".to_owned(), string(user_id));
     item.insert("entry".to_owned(), string(entry));
-    item.insert("expires_at".to_owned(), AttributeValue::N(expires_at.to_string()));
+    item.insert("expires_at".to_owned(), number(expires_at));
     Ok(item)
 }
 
@@ -272,8 +271,4 @@ fn entry_of(item: &Item) -> Option<&str> {
 fn oldest() -> Timestamp {
     let kept_ms = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_unix_ms(Timestamp::now().unix_ms().saturating_sub(kept_ms))
-}
-
-fn string(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
 }

@@ -1,9 +1,10 @@
 //! Mails about new devices: one for each sign-in at most, whatever fails.
 
+use items::{StreamEvent, StreamResponse};
 use serde_json::{Value, json};
 
 use super::fake_cognito::{FakeCognito, annas_account};
-use crate::mail_new_device::{StreamEvent, StreamResponse, handle};
+use crate::mail_new_device::{SignInChange, handle};
 
 const FIREFOX: &str = "Firefox on Linux";
 
@@ -13,7 +14,7 @@ fn entry(n: i64) -> String {
     format!("{}#0000000{n}", library::Timestamp::from_unix_ms(hour_ago / 60_000 * 60_000 + n * 1_000))
 }
 
-fn record(entry: &str) -> StreamEvent {
+fn record(entry: &str) -> StreamEvent<SignInChange> {
     let record = json!({ "dynamodb": {
         "SequenceNumber": format!("number of {entry}"),
         "Keys": { "user_id": { "S": "anna-1" }, "entry": { "S": entry } },
