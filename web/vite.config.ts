@@ -28,8 +28,12 @@ export default defineConfig({
     chunkSizeWarningLimit: 1100,
   },
   server: {
+    // The service takes its cookie from its own origin's pages only.
     proxy: Object.fromEntries(
-      ['/api', '/media', '/posters', '/live/'].map((path) => [path, { target: matineeOrigin, changeOrigin: true }]),
+      ['/api', '/media', '/posters', '/live/'].map((path) => [
+        path,
+        { target: matineeOrigin, changeOrigin: true, headers: { origin: matineeOrigin } },
+      ]),
     ),
   },
   test: {

@@ -88,7 +88,7 @@ impl Cdn {
             upload_bucket: deployment.output("UploadBucket")?.to_owned(),
             media_bucket: deployment.output("MediaBucket")?.to_owned(),
             web_bucket: deployment.output("WebBucket")?.to_owned(),
-            api: Origin::new("the API", api).told_the_viewers_address(deployment.origin_secret()?),
+            api: Origin::new("the API", api).told_of_the_viewer(deployment.origin_secret()?),
             outputs: Origin::new("the function of outputs", outputs),
             endpoint: endpoint.clone(),
             relay: relay_url.map(|url| Origin::new("the relay", url)),

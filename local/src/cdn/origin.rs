@@ -20,6 +20,7 @@ const OF_THE_CONNECTION: [HeaderName; 6] = [
 ];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-matinee-viewer-address");
+const VIEWER_HOST: HeaderName = HeaderName::from_static("x-matinee-viewer-host");
 const ORIGIN_SECRET: HeaderName = HeaderName::from_static("x-matinee-origin-secret");
 
 /// Passes requests on to an origin and its answers back, both as they stream: nothing is kept, and whoever hangs up ends the
@@ -39,8 +40,8 @@ impl Origin {
         Self { name, http: http.unwrap_or_default(), base, secret: None }
     }
 
-    /// The same origin, told where each request comes from, and by the secret that it may believe that.
-    pub fn told_the_viewers_address(mut self, secret: &str) -> Self {
+    /// The same origin, told where each request comes from and which host it was sent to, and by the secret that it may believe that.
+    pub fn told_of_the_viewer(mut self, secret: &str) -> Self {
         self.secret = HeaderValue::from_str(secret).ok();
         self
     }
@@ -54,7 +55,7 @@ impl Origin {
     pub async fn forward(&self, request: Parts, body: Body) -> Response {
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut headers = end_to_end(&request.headers);
-        headers.remove(header::HOST);
+        let host = headers.remove(header::HOST);
         if let Some(ConnectInfo(viewer)) = request.extensions.get::<ConnectInfo<SocketAddr>>()
             && let Ok(viewer) = HeaderValue::from_str(&viewer.ip().to_string())
         {
@@ -62,6 +63,7 @@ impl Origin {
                 // Whatever the viewer says under these names is written over.
                 headers.insert(VIEWER_ADDRESS, viewer.clone());
                 headers.insert(ORIGIN_SECRET, secret.clone());
+                headers.insert(VIEWER_HOST, host.unwrap_or(HeaderValue::from_static("")));
             }
             headers.append(X_FORWARDED_FOR, viewer);
         }

@@ -5,6 +5,7 @@ mod check;
 mod expression;
 mod memory_dynamodb;
 mod quota;
+mod repairs;
 mod scenario;
 mod tasks;
 mod world;

@@ -183,7 +183,7 @@ impl Database {
             ),
             None => {
                 let after = self.apply(&write);
-                self.check_usage();
+                self.check();
                 ok(after.map_or(json!({}), |item| json!({ "Attributes": item })))
             }
         }
@@ -217,7 +217,7 @@ impl Database {
         for write in writes_list {
             self.apply(write);
         }
-        self.check_usage();
+        self.check();
         self.committed.insert(token, writes.clone());
         ok(json!({}))
     }
@@ -265,7 +265,23 @@ impl Database {
         after
     }
 
-    /// That what each owner has is counted right, at every moment.
+    /// What is so at every moment.
+    fn check(&self) {
+        self.check_usage();
+        self.check_failures();
+    }
+
+    /// That failed uploads say so, and are in the index of failures, and no others.
+    fn check_failures(&self) {
+        for (id, upload) in self.tables.get("uploads").into_iter().flatten() {
+            let has_failed = upload["state"]["S"] == "failed";
+            for attribute in ["failure", "reason", "failed_at"] {
+                assert_eq!(upload.contains_key(attribute), has_failed, "{attribute} of the upload {id}");
+            }
+        }
+    }
+
+    /// That what each owner has is counted right.
     fn check_usage(&self) {
         let mut expected: BTreeMap<String, Usage> = BTreeMap::new();
         for upload in self.records::<Upload>("uploads", |_| true) {

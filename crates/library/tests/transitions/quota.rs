@@ -25,7 +25,7 @@ fn beginning() -> impl Strategy<Value = Beginning> {
     )
 }
 
-fn upload(owner: &UserId, size_bytes: u64) -> Upload {
+pub fn upload(owner: &UserId, size_bytes: u64) -> Upload {
     Upload {
         id: UploadId::new(),
         owner_id: owner.clone(),
@@ -109,7 +109,7 @@ proptest! {
 }
 
 /// Runs a job that nothing disturbs, in a database of its own.
-fn undisturbed(job: impl Future<Output = ()>) {
+pub fn undisturbed(job: impl Future<Output = ()>) {
     let circumstances = Circumstances {
         database: Shared::default(),
         fates: Vec::new().into_iter(),
@@ -119,7 +119,7 @@ fn undisturbed(job: impl Future<Output = ()>) {
     runtime.expect("a runtime").block_on(under(circumstances, job));
 }
 
-fn library() -> Library {
+pub fn library() -> Library {
     let tables = Tables { uploads: "uploads".into(), contents: "contents".into(), videos: "videos".into() };
     Library::new(client(), tables)
 }

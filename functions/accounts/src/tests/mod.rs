@@ -259,11 +259,17 @@ async fn without_a_cookie_there_is_no_session_to_go_on_with() {
 #[tokio::test]
 async fn another_sites_page_neither_goes_on_with_a_session_nor_ends_it() {
     for (text, operation) in [(REFRESH_SESSION, "AdminInitiateAuth"), (SIGN_OUT, "RevokeToken")] {
-        for (site, allowed) in
-            [("same-origin", true), ("same-site", false), ("cross-site", false), ("none", false)]
-        {
+        for (header, site, allowed) in [
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "same-site", false),
+            ("origin", "https://films.example", true),
+            ("origin", "https://evil.example", false),
+        ] {
             let cognito = FakeCognito::answering(|_, _| annas_tokens());
-            let request = event(text, |event| event["headers"]["sec-fetch-site"] = json!(site));
+            let request = event(text, |event| {
+                event["headers"]["x-matinee-viewer-host"] = json!("films.example");
+                event["headers"][header] = json!(site);
+            });
             let (status, headers, body) = ask(&cognito, request).await;
             assert_eq!(cognito.asked(operation).len(), usize::from(allowed), "{operation} {site}");
             if allowed {
