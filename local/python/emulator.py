@@ -22,7 +22,7 @@ import time
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence
-from ministack.services import lambda_svc, s3
+from ministack.services import dynamodb, lambda_svc, s3
 
 # Below this, reading a file whole costs no more than mapping it.
 MAPPED_FROM_BYTES = 1024 * 1024
@@ -84,6 +84,43 @@ def count_loopback_as_tls() -> None:
         return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
 
     iam_evaluator._resolve_condition_key = resolve_with_tls
+
+
+def know_leading_keys() -> None:
+    """Some roles may touch some partitions of a table only. Ministack knows no keys of partitions, and counts such a condition as met."""
+    context_of = iam_actions.dynamodb_service_context
+    resolve = iam_evaluator._resolve_condition_key
+
+    def context_with_request(body: bytes) -> dict:
+        return {**context_of(body), "matinee:request": body}
+
+    def leading_keys(request: dict, action: str, table: str) -> list[str]:
+        # A transaction is one action for each of its items.
+        parts = [
+            part
+            for item in request.get("TransactItems", [request])
+            for member, part in (item.items() if "TransactItems" in request else [(None, item)])
+            if part.get("TableName") == table
+            and (member is None or iam_actions._DYNAMODB_TRANSACT_ITEM_ACTIONS[member] == action)
+        ]
+        schema = dynamodb._tables.get(table, {}).get("KeySchema", [])
+        name = next((key["AttributeName"] for key in schema if key["KeyType"] == "HASH"), None)
+        values = [(part.get("Key") or part.get("Item") or {}).get(name) for part in parts]
+        for part in parts:
+            equal = re.search(r"(#?\w+)\s*=\s*(:\w+)", part.get("KeyConditionExpression", ""))
+            if equal and part.get("ExpressionAttributeNames", {}).get(equal[1], equal[1]) == name:
+                values.append(part["ExpressionAttributeValues"][equal[2]])
+        return [text for value in values if value for text in value.values()]
+
+    def resolve_with_keys(key: str, context):
+        if key.lower() != "dynamodb:leadingkeys":
+            return resolve(key, context)
+        request = json.loads(context.service_context.get("matinee:request") or b"{}")
+        table = context.resource_arn.partition(":table/")[2].partition("/")[0]
+        return leading_keys(request, context.action, table) or None
+
+    iam_actions.dynamodb_service_context = context_with_request
+    iam_evaluator._resolve_condition_key = resolve_with_keys
 
 
 def improve_runtime_api() -> None:
@@ -227,6 +264,7 @@ def end_with_parent() -> None:
 def main() -> None:
     map_large_bodies()
     count_loopback_as_tls()
+    know_leading_keys()
     improve_runtime_api()
     answer_without_waiting_for_logs()
     start_functions_without_reading_them()

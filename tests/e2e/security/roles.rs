@@ -2,9 +2,9 @@
 //! the template, so a new function is tried without a change here.
 //!
 //! Requests are made so that whoever may make them is refused for another reason, or changes nothing: records without a key, messages
-//! without a body, parts of uploads that there are none of. Conditions on DynamoDB's leading keys are not known to the local AWS and count as met.
+//! without a body or with half a key, parts of uploads that there are none of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -25,6 +25,15 @@ const NOT_TRIED: [&str; 5] = [
 
 const ON_TABLES: [&str; 8] =
     ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "ConditionCheckItem"];
+/// What says which partition of a table it is about.
+const ON_PARTITIONS: [&str; 6] = [
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:Query",
+    "dynamodb:ConditionCheckItem",
+];
 const ON_BUCKETS: [&str; 2] = ["ListBucket", "ListBucketMultipartUploads"];
 const ON_OBJECTS: [&str; 4] = ["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload"];
 const ON_QUEUES: [&str; 5] =
@@ -68,11 +77,13 @@ struct Probe {
     arn: String,
     /// Where a bucket is listed.
     prefix: Option<String>,
+    /// Which partition of a table, by name and value of its key.
+    key: Option<(String, String)>,
 }
 
 impl Probe {
     fn new(action: impl Into<String>, arn: impl Into<String>) -> Self {
-        Self { action: action.into(), arn: arn.into(), prefix: None }
+        Self { action: action.into(), arn: arn.into(), prefix: None, key: None }
     }
 }
 
@@ -202,6 +213,37 @@ impl<'a> Names<'a> {
     }
 }
 
+/// What is tried with partitions of tables: each that a rule is about, and one that none is.
+fn in_partitions(names: &Names<'_>, functions: &BTreeMap<String, Value>) -> Result<BTreeSet<Probe>> {
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for function in functions.values() {
+        for rule in names.rules(function)? {
+            for table in rule.resources.iter().filter(|_| rule.partitions().next().is_some()) {
+                let keys = keys.entry(table.clone()).or_insert_with(|| ["nothing".to_owned()].into());
+                keys.extend(rule.partitions().map(|pattern| pattern.replace('*', "nothing")));
+            }
+        }
+    }
+    let mut probes = BTreeSet::new();
+    for (id, resource) in names.template["Resources"].as_object().context("resources")? {
+        if resource["Type"] != "AWS::DynamoDB::Table" {
+            continue;
+        }
+        let arn = names.arn(id)?;
+        let Some(values) = keys.get(&arn) else { continue };
+        let schema = resource["Properties"]["KeySchema"].as_array().context("a table has a key")?;
+        ensure!(schema.len() == 2, "{id}: half a key has to be none, or something is written");
+        let name = schema[0]["AttributeName"].as_str().context("a key has a name")?;
+        for (action, value) in
+            ON_PARTITIONS.iter().flat_map(|action| values.iter().map(move |value| (action, value)))
+        {
+            let key = Some((name.to_owned(), value.clone()));
+            probes.insert(Probe { key, ..Probe::new(*action, &arn) });
+        }
+    }
+    Ok(probes)
+}
+
 /// One value, or each of several.
 fn each(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
@@ -228,7 +270,20 @@ impl Rule {
         for (operator, keys) in self.condition.as_object().into_iter().flatten() {
             for (key, values) in keys.as_object().into_iter().flatten() {
                 match (operator.as_str(), key.as_str()) {
-                    (_, "dynamodb:LeadingKeys") => {}
+                    // It is met where a request has no key: only scans have none, so no rule with it may allow these.
+                    ("ForAllValues:StringEquals" | "ForAllValues:StringLike", "dynamodb:LeadingKeys") => {
+                        ensure!(
+                            self.actions.iter().all(|action| ON_PARTITIONS.contains(&action.as_str())),
+                            "{:?} on some partitions only",
+                            self.actions
+                        );
+                        let mut patterns = each(values).iter().filter_map(Value::as_str);
+                        if let Some((_, key)) = &probe.key
+                            && !patterns.any(|pattern| matches(pattern, key))
+                        {
+                            return Ok(false);
+                        }
+                    }
                     ("StringLike", "s3:prefix") => {
                         let patterns: Vec<_> = each(values).iter().filter_map(Value::as_str).collect();
                         let prefix = probe.prefix.as_deref().filter(|prefix| !prefix.is_empty());
@@ -243,6 +298,13 @@ impl Rule {
             }
         }
         Ok(true)
+    }
+
+    /// The partitions that it is about, as patterns; none where it is about whole tables.
+    fn partitions(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.condition.as_object().into_iter().flatten();
+        let values = conditions.filter_map(|(_, keys)| keys.get("dynamodb:LeadingKeys"));
+        values.flat_map(each).filter_map(Value::as_str)
     }
 
     /// Each of its actions on each of its resources.
@@ -286,6 +348,27 @@ impl Request {
                 let name = name.strip_prefix("table/").context("a table")?;
                 let (table, index) = name.split_once("/index/").unzip();
                 let table = table.unwrap_or(name);
+                if let Some((name, value)) = &probe.key {
+                    let key = json!({name: {"S": value}});
+                    let (operation, body) = match action {
+                        "ConditionCheckItem" => (
+                            "TransactWriteItems",
+                            json!({"TransactItems": [{"ConditionCheck": {"TableName": table, "Key": key}}]}),
+                        ),
+                        "PutItem" => (action, json!({"TableName": table, "Item": key})),
+                        "Query" => {
+                            let body = json!({
+                                "TableName": table,
+                                "KeyConditionExpression": "#name = :value",
+                                "ExpressionAttributeNames": {"#name": name},
+                                "ExpressionAttributeValues": {":value": {"S": value}},
+                            });
+                            (action, body)
+                        }
+                        _ => (action, json!({"TableName": table, "Key": key})),
+                    };
+                    return Ok(posted("dynamodb", format!("DynamoDB_20120810.{operation}"), body));
+                }
                 let (operation, body) = match action {
                     "ConditionCheckItem" => (
                         "TransactWriteItems",
@@ -388,11 +471,17 @@ async fn role_of(stack: &Stack, account: &str, function: &str) -> Result<Endpoin
 }
 
 /// What is wrong with a function's role.
-async fn faults(names: &Names<'_>, id: &str, function: &Value) -> Result<Vec<String>> {
+async fn faults(
+    names: &Names<'_>,
+    id: &str,
+    function: &Value,
+    in_partitions: &BTreeSet<Probe>,
+) -> Result<Vec<String>> {
     let rules = names.rules(function)?;
     let role = role_of(names.stack, names.account, id).await?;
     let (queue_address, _) = names.stack.resource("PackageQueue")?.rsplit_once('/').context("an address")?;
     let mut probes = names.everything()?;
+    probes.extend(in_partitions.iter().cloned());
     let own: BTreeSet<_> = rules.iter().flat_map(Rule::own).collect();
     probes.extend(own.iter().cloned());
     let http = reqwest::Client::new();
@@ -418,10 +507,11 @@ async fn each_functions_role_may_do_what_its_policy_says_and_nothing_else() -> R
     let template = template("template.yaml")?;
     let names = Names::of(stack, &template)?;
     let functions = functions()?;
+    let in_partitions = in_partitions(&names, &functions)?;
     let tried = stream::iter(&functions)
         .map(|(id, function)| {
-            let names = &names;
-            async move { faults(names, id, function).await.with_context(|| id.clone()) }
+            let (names, in_partitions) = (&names, &in_partitions);
+            async move { faults(names, id, function, in_partitions).await.with_context(|| id.clone()) }
         })
         .buffer_unordered(4)
         .try_collect::<Vec<_>>()
