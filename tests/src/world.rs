@@ -47,7 +47,9 @@ impl World {
                 people: Mutex::new(people),
             });
         }
-        let stack = Stack::start(Options { pages: true, live: true, ..Options::default() }).await?;
+        let parameters = vec![("Tracing".to_owned(), "Active".to_owned())];
+        let options = Options { pages: true, live: true, parameters, ..Options::default() };
+        let stack = Stack::start(options).await?;
         Ok(Self { site: stack.site_url().to_owned(), stack: Some(stack), people: Mutex::default() })
     }
 

@@ -4,7 +4,7 @@
 //! is and whether its bytes are known; a content that is new reaches [`package_video`], which makes it
 //! streamable; one that has to be encoded, or is to get smaller renditions, reaches [`plan_encoding`], which cuts the work in
 //! pieces, and each of them [`encode_video`]; what players ask for before it is written,
-//! [`serve_output`] computes; admins see and re-drive what failed for good by [`dead_letters`]; a content that nobody lists any more
+//! [`serve_output`] computes; admins see and re-drive what failed for good by [`dead_letters`], and anybody may ask for the [`health`] of it all; a content that nobody lists any more
 //! reaches [`remove_content`]; and once a day [`reconcile`] looks for what got lost on the way. Every event may come any number of
 //! times, in any order, and every function may die after any call: what it did is seen and not done again.
 
@@ -15,6 +15,7 @@ mod clients;
 pub mod dead_letters;
 pub mod encode_video;
 mod frame_decoder;
+pub mod health;
 mod heartbeat;
 mod object_source;
 mod object_store;

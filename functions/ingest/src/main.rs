@@ -3,8 +3,8 @@
 use cold_start::{required_env, sdk_config, start_logging};
 use futures_util::StreamExt as _;
 use ingest::{
-    claim_object, dead_letters, encode_video, package_video, plan_encoding, reconcile, remove_content,
-    serve_output,
+    claim_object, dead_letters, encode_video, health, package_video, plan_encoding, reconcile,
+    remove_content, serve_output,
 };
 use lambda_runtime::{Error, LambdaEvent, StreamResponse, run, service_fn};
 
@@ -66,6 +66,10 @@ async fn main() -> Result<(), Error> {
         handler @ ("list_dead_letters" | "redrive_dead_letters") => {
             let context = dead_letters::Context::from_env(&sdk, handler)?;
             http_api::serve(dead_letters::router().with_state(context)).await
+        }
+        "get_health" => {
+            let context = health::Context::new(&sdk, health::Environment::from_env()?);
+            http_api::serve(health::router().with_state(context)).await
         }
         unknown => Err(anyhow::anyhow!("ingest has no function named {unknown}").into()),
     }

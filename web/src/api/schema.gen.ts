@@ -261,6 +261,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells whether the service can do its work, part by part. For everybody; what a load balancer or a monitor asks.
+         * @description An answer is up to 5 seconds old.
+         */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/me": {
         parameters: {
             query?: never;
@@ -749,6 +769,16 @@ export interface components {
             /** @description By id. */
             items: components["schemas"]["LiveChannel"][];
         };
+        /** @description One part of the service. */
+        Check: {
+            /**
+             * Format: int64
+             * @description How long it took to find out, in milliseconds.
+             */
+            duration_ms: number;
+            name: components["schemas"]["Part"];
+            status: components["schemas"]["Status"];
+        };
         /**
          * @description What the client sends with each part.
          * @enum {string}
@@ -888,6 +918,12 @@ export interface components {
              * @description The first byte, counted from 0.
              */
             start: number;
+        };
+        /** @description The service as a whole. */
+        Health: {
+            checks: components["schemas"]["Check"][];
+            /** @description The worst of its parts. */
+            status: components["schemas"]["Status"];
         };
         /** @description A channel that is live now. */
         LiveChannel: {
@@ -1107,6 +1143,11 @@ export interface components {
             /** @description Asks for the page after it; absent on the last one. */
             next_cursor?: string;
         };
+        /**
+         * @description What is tried.
+         * @enum {string}
+         */
+        Part: "records" | "objects" | "queues" | "dead_letters";
         /** @description A part that is to be sent soon. */
         PartToSign: {
             /**
@@ -1363,6 +1404,11 @@ export interface components {
             /** @description In the order in which they were asked for. */
             parts: components["schemas"]["SignedPart"][];
         };
+        /**
+         * @description How something is, from good to bad.
+         * @enum {string}
+         */
+        Status: "pass" | "warn" | "fail";
         /**
          * @description How a video reaches a player.
          * @enum {string}
@@ -2069,6 +2115,36 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It can: `pass`, or `warn` if an operator has something to look at. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            /** @description A part of it can't: `fail`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
         };
     };
     get_me: {
