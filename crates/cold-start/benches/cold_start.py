@@ -36,7 +36,19 @@ ENVIRONMENT = {
     "UPLOAD_BUCKET": "uploads",
     "MEDIA_BUCKET": "media",
     "SHARE_BYTES": "2147483648",
-    "PACKAGE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/package",
+    **{
+        f"{queue}_URL": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{queue.lower()}"
+        for queue in (
+            "UPLOAD_EVENTS_QUEUE",
+            "UPLOAD_EVENTS_DEAD_LETTERS",
+            "PACKAGE_QUEUE",
+            "PACKAGE_DEAD_LETTERS",
+            "ENCODE_QUEUE",
+            "ENCODE_DEAD_LETTERS",
+            "PLAN_DEAD_LETTERS",
+            "REMOVE_DEAD_LETTERS",
+        )
+    },
     "USER_POOL_ID": "eu-central-1_example",
     "USER_POOL_CLIENT_ID": "example",
     "PUBLISHER_MAX_FILE_BYTES": "1099511627776",
@@ -46,6 +58,21 @@ ENVIRONMENT = {
     "ADMIN_MAX_STORED_BYTES": "1099511627776",
     "ADMIN_MAX_UPLOADS": "1099511627776",
     "MEDIA_KEY_PAIR_ID": "K1",
+    "SIGN_INS_TABLE": "sign-ins",
+    "SIGN_IN_ATTEMPTS_TABLE": "sign-in-attempts",
+    "ACCOUNT_REMOVALS_TABLE": "account-removals",
+    "LIVE_USAGE_TABLE": "live-usage",
+    "LIVE_RELAYS_TABLE": "live-relays",
+    "LIVE_VIEWERS_TABLE": "live-viewers",
+    "TICKET_KEYS_TABLE": "ticket-keys",
+    "LIVE_HOST": "relay.example.org",
+    "LIVE_PORT": "9111",
+    "ORIGIN_SECRET": "example",
+    "REGISTRATION": "open",
+    "SENDER_ADDRESS": "matinee@example.org",
+    "SITE_ORIGIN": "https://example.org",
+    "METRICS_NAMESPACE": "example",
+    "LADDER": "on-demand",
     "LOG_LEVEL": "INFO",
 }
 

@@ -6,6 +6,8 @@
 //! cargo run --example load -- functions   the same on the functions' binaries by themselves
 //! ```
 //!
+//! With `cargo run --release`, the functions are release builds as well.
+//!
 //! What the figures mean is in docs/performance.md. It fails when a request does, and states memory and times without judging them.
 
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
