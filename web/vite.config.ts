@@ -38,5 +38,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    // What a busy machine may take, not what anything should: by itself Vitest gives up after one second, and after five.
+    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 60_000,
   },
 })

@@ -59,7 +59,7 @@ test('a file of one byte has one part', async () => {
 test('after sending, the state is followed until it is final', async () => {
   const transfer = newUpload(fileOf(10))
   await transfer.start()
-  await vi.waitFor(() => expect(transfer.upload?.state).toBe('ready'))
+  await expect.poll(() => transfer.upload?.state).toBe('ready')
 })
 
 test('an expired signature is renewed, and the part sent again', async () => {
@@ -114,7 +114,7 @@ test('while paused nothing is sent, and resuming sends only what is missing', as
   const file = fileOf(20_000)
   const transfer = newUpload(file)
   const started = transfer.start()
-  await vi.waitFor(() => expect(server.underWay).toBe(4))
+  await expect.poll(() => server.underWay).toBe(4)
   transfer.pause()
   await started
   expect(transfer.phase).toBe('paused')
@@ -238,7 +238,7 @@ test('a part that S3 has lost when completing is sent again', async () => {
 test('cancelling stops and throws away what has arrived', async () => {
   const transfer = newUpload(fileOf(20_000))
   const started = transfer.start()
-  await vi.waitFor(() => expect(server.puts.length).toBeGreaterThan(3))
+  await expect.poll(() => server.puts.length).toBeGreaterThan(3)
   await transfer.cancel()
   await started
   expect(transfer.phase).toBe('cancelled')
