@@ -5,6 +5,7 @@ started it holds the other end, so that it saves its state and ends even when th
 in MATINEE_REMOVE_AT_END, if any, goes with it.
 """
 
+import collections
 import fcntl
 import functools
 import json
@@ -210,6 +211,33 @@ def name_senders_as_aws_does() -> None:
     iam_actions._ses_v2_resource_arn = resource_with_senders
 
 
+def count_received_parts() -> None:
+    """Tells at GET /_matinee/received-parts how many bytes of parts have arrived for each object, whole or cut off. S3 says so in its
+    server access logs, which ministack has none of.
+    """
+    serve = app.app
+    received = collections.Counter()
+
+    async def serve_and_count(scope, receive, send):
+        if scope["type"] != "http":
+            return await serve(scope, receive, send)
+        path = scope["path"]
+        if path == "/_matinee/received-parts":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+            return await send({"type": "http.response.body", "body": json.dumps(received).encode()})
+        if scope["method"] != "PUT" or b"partNumber=" not in scope["query_string"]:
+            return await serve(scope, receive, send)
+
+        async def receive_and_count():
+            message = await receive()
+            received[path] += len(message.get("body", b""))
+            return message
+
+        return await serve(scope, receive_and_count, send)
+
+    app.app = serve_and_count
+
+
 def save_regularly() -> None:
     """Ministack saves its state when it ends, and loses it all when it is killed. What people do is saved every few
     seconds besides; the rest, with the functions' code, when SIGUSR1 says that there is something new.
@@ -271,6 +299,7 @@ def main() -> None:
     take_turns_quickly()
     permit_batches_as_aws_does()
     name_senders_as_aws_does()
+    count_received_parts()
     move_queues()
     save_regularly()
     end_with_parent()

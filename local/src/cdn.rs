@@ -152,12 +152,16 @@ impl Cdn {
                 self.outputs.forward_signed(&request, &[header::RANGE, header::IF_RANGE], sign).await
             }
             _ => {
-                // What infra/cdn.yaml does in a CloudFront function: the pages' own paths are one file.
-                let page = if path.contains('.') { path } else { "/index.html" };
-                bucket::serve(&self.s3, &self.web_bucket, page, &request).await
+                let file = if is_file_of_pages(path) { path } else { "/index.html" };
+                bucket::serve(&self.s3, &self.web_bucket, file, &request).await
             }
         }
     }
+}
+
+/// Whether it isn't a path of a page. `PagePaths` in `infra/cdn.yaml` says the same.
+fn is_file_of_pages(path: &str) -> bool {
+    path.starts_with("/assets/") || matches!(path, "/favicon.svg" | "/theme.js")
 }
 
 /// An error as CloudFront words it.
@@ -170,7 +174,26 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::Behaviour;
+    use std::path::Path;
+
+    use super::{Behaviour, is_file_of_pages};
+
+    #[test]
+    fn what_comes_with_the_pages_is_a_file_and_all_else_is_a_page() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let template =
+            std::fs::read_to_string(project.join("infra/cdn.yaml")).expect("the template is there");
+        for file in project.join("web/public").read_dir().expect("the folder is there") {
+            let name = file.expect("it can be read").file_name().into_string().expect("it is UTF-8");
+            assert!(is_file_of_pages(&format!("/{name}")), "{name} is served as a page");
+            assert!(template.contains(&format!("'/{name}'")), "{name} is served as a page by CloudFront");
+        }
+        for page in
+            ["/", "/index.html", "/confirm.", "/watch/a.b", "/admin/accounts/x@example.org", "/assets"]
+        {
+            assert!(!is_file_of_pages(page), "{page} is served as a file");
+        }
+    }
 
     #[test]
     fn the_first_pattern_that_matches_decides() {

@@ -21,6 +21,8 @@ pub struct Film {
 
 /// The film of the demo world.
 pub const DEMO_FILM: Film = Film { name: "Demo film", duration_s: 30, video_kbit_per_s: None };
+/// Enough to see that it plays.
+pub const SHORT_FILM: Film = Film { name: "Short film", duration_s: 6, video_kbit_per_s: None };
 /// About 50 MB, so that there is time to interrupt its upload.
 pub const LARGE_FILM: Film = Film { name: "Large film", duration_s: 60, video_kbit_per_s: Some(6500) };
 

@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod emulator;
 pub mod endpoint;
 pub mod film;
+pub mod given_up;
 pub mod layers;
 pub mod live;
 pub mod live_demo;

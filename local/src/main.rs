@@ -92,6 +92,11 @@ enum Command {
     CheckApi,
     /// Runs all tests: Rust's, the pages' and those in a browser, with stacks of their own.
     Test,
+    /// Walks through the pages in a browser, with a service of its own.
+    Walk {
+        /// Names of files in web/e2e, such as `live`; all if none is given.
+        names: Vec<String>,
+    },
     /// Compares records and objects with each other, puts right what contradicts, and prints what was found.
     Reconcile {
         /// Only looks.
@@ -136,6 +141,7 @@ async fn carry_out(mut arguments: Arguments) -> Result<()> {
         Some(Command::Mails) => print_mails(&project).await,
         Some(Command::CheckApi) => check_api::run(&project).await,
         Some(Command::Test) => all_tests::run(&project).await,
+        Some(Command::Walk { names }) => all_tests::walk(&project, &names).await,
         Some(Command::Reconcile { dry_run, stack }) => reconcile(&project, dry_run, stack).await,
         Some(Command::Redrive { stack }) => redrive(&project, stack).await,
     }

@@ -12,6 +12,9 @@ export class BucketMeter {
   #onCut = () => undefined
   #isCut = false
   #holdsParts = false
+  /** Where parts went: the bucket's origin, and the objects' paths there. */
+  #origin = ''
+  #paths = new Set()
   #server = http.createServer((request, response) => this.#forward(request, response))
 
   static async start() {
@@ -31,6 +34,14 @@ export class BucketMeter {
 
   get sentBytes() {
     return this.sendings.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  /** The bytes of the same parts as the local AWS has counted them, whole or cut off; undefined of a bucket elsewhere, which tells nobody. */
+  async arrivedBytes() {
+    const answer = await fetch(`${this.#origin}/_matinee/received-parts`)
+    if (!answer.ok) return undefined
+    const arrived = await answer.json()
+    return [...this.#paths].reduce((sum, path) => sum + (arrived[path] ?? 0), 0)
   }
 
   /** Resolves when so many more bytes of parts have gone to the bucket. From then on nothing passes, until `restore`. */
@@ -57,10 +68,15 @@ export class BucketMeter {
 
   #forward(request, response) {
     if (this.#isCut) return
-    const number = request.method === 'PUT' ? Number(new URL(request.url).searchParams.get('partNumber')) : 0
+    const { origin, pathname, searchParams } = new URL(request.url)
+    const number = request.method === 'PUT' ? Number(searchParams.get('partNumber')) : 0
     const sending = number ? { number, bytes: 0, confirmed: false } : undefined
     if (sending) this.sendings.push(sending)
     if (sending && this.#holdsParts) return
+    if (sending) {
+      this.#origin = origin
+      this.#paths.add(pathname)
+    }
     const { method, headers } = request
     const onward = http.request(request.url, { method, headers }, (answer) => {
       if (sending && answer.statusCode === 200) sending.confirmed = true

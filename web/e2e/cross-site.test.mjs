@@ -1,6 +1,6 @@
 /**
  * What another site's page can do to somebody who is signed in: neither read, renew nor end the session, nor be where a link of this
- * site leads.
+ * site leads; and what somebody gets who plants a session: not the one that is used afterwards.
  *
  * Environment: BASE_URL (on localhost), VIEWER_EMAIL, VIEWER_PASSWORD.
  */
@@ -121,7 +121,43 @@ test('another site can do nothing with a session', async (t) => {
       })
   }
 
-  await t.test('the session goes on where it belongs', async () => {
+  await t.test('the session goes on where it belongs, and the same requests renew and end it there', async () => {
+    await page.goto(`${baseUrl}/account`)
+    await page.getByRole('heading', { name: 'Account', exact: true }).waitFor()
+    const answered = (method, path) => page.evaluate(async ([method, path]) => (await fetch(path, { method })).status, [method, path])
+    assert.equal(await answered('POST', '/api/session/refresh'), 200)
+    assert.equal(await answered('DELETE', '/api/session'), 204)
+    assert.equal(await session(), undefined, 'an end would have been noticed')
+  })
+})
+
+test('a session that was planted is not the one after signing in', async (t) => {
+  const planted = await somebodysSession()
+  const cookie = { name: 'matinee_refresh', domain: new URL(baseUrl).hostname, secure: true, httpOnly: true, sameSite: 'Strict' }
+  const victims = await browser.newContext({ locale: 'en-GB' })
+  const page = await victims.newPage()
+  const own = async () => (await victims.cookies(`${baseUrl}/api/session`)).find(({ name }) => name === cookie.name)?.value
+
+  await t.test('in its place', async () => {
+    await victims.addCookies([{ ...cookie, path: '/api/session', value: planted }])
+    await page.goto(`${baseUrl}/sign-in`)
+    // It is a session like any other: whoever meets it there ends it.
+    await page.getByRole('button', { name: 'Account', exact: true }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Sign in to Matinee' }).waitFor()
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Library' }).waitFor()
+    assert.ok((await own()) && (await own()) !== planted)
+    assert.equal(await renewed(planted), 401, 'it has ended')
+  })
+
+  await t.test('beside it, for a longer path', async () => {
+    await victims.addCookies([{ ...cookie, path: '/api/session/refresh', value: await somebodysSession() }])
+    const answer = page.waitForResponse((response) => response.url() === `${baseUrl}/api/session/refresh`)
+    await page.goto(`${baseUrl}/account`)
+    assert.equal((await answer).status(), 401)
+    await page.getByRole('heading', { name: 'Sign in to Matinee' }).waitFor()
+    await victims.clearCookies({ path: '/api/session/refresh' })
     await page.goto(`${baseUrl}/account`)
     await page.getByRole('heading', { name: 'Account', exact: true }).waitFor()
   })
@@ -158,8 +194,17 @@ test('no address of this site leads to another one', async (t) => {
     'javascript:location="//127.0.0.1"',
     'data:text/html,<script>location="//127.0.0.1"</script>',
   ]
-  asked.length = 0
   const page = await context.newPage()
+  await page.goto(`${baseUrl}/sign-in`)
+  await signIn(page)
+  await page.getByRole('heading', { name: 'Library' }).waitFor()
+  await t.test('a way that leads there would be noticed', async () => {
+    asked.length = 0
+    await page.evaluate((address) => location.assign(address), `//${host}/`)
+    await page.waitForURL(`http://${host}/`)
+    assert.equal(asked[0], '/')
+  })
+  asked.length = 0
   const guestPages = ['sign-in', 'register', 'forgot', 'confirm']
   for (const [number, target] of targets.entries())
     await t.test(JSON.stringify(target.replace(host, 'host')), async () => {
@@ -185,6 +230,23 @@ test('no address of this site leads to another one', async (t) => {
 async function session() {
   const cookies = await context.cookies(`${baseUrl}/api/session`)
   return cookies.find(({ name }) => name === 'matinee_refresh')?.value
+}
+
+/** The cookie of a new session of the viewer's, elsewhere. */
+async function somebodysSession() {
+  const answer = await fetch(`${baseUrl}/api/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(viewer),
+  })
+  assert.equal(answer.status, 200)
+  return answer.headers.getSetCookie()[0].split(';')[0].split('=').slice(1).join('=')
+}
+
+/** How the service answers whoever would renew a session by its cookie. */
+async function renewed(value) {
+  const answer = await fetch(`${baseUrl}/api/session/refresh`, { method: 'POST', headers: { cookie: `matinee_refresh=${value}` } })
+  return answer.status
 }
 
 /** What a page is told of a request that it makes: the type of the answer, or the name of the error. */

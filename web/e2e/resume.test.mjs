@@ -1,6 +1,7 @@
 /**
  * Browsers that die in the middle of an upload, at random bytes: another browser, which knows nothing, is given the same file and goes on.
- * The same for the command `upload`, and for both in turn. What is sent twice is counted on the way to the bucket.
+ * The same for the command `upload`, and for both in turn. What is sent twice is counted on the way to the
+ * bucket, and at the bucket if that is the local AWS's.
  *
  * Environment: BASE_URL, PUBLISHER_EMAIL, PUBLISHER_PASSWORD, FILM; MATINEE_COMMAND is the program of `cargo run`, without which only
  * browsers are tried, and goes with ADMIN_EMAIL and ADMIN_PASSWORD. SEED is optional and replays one run.
@@ -83,6 +84,11 @@ for (const [kind, senders] of Object.entries(kinds))
       assert.ok(againBytes <= KILLS * CONNECTIONS * PART_BYTES)
       const ofOne = againBytes / KILLS / CONNECTIONS / PART_BYTES
       t.diagnostic(`${size} bytes, ${againBytes} of them sent again: ${ofOne.toFixed(2)} parts for each connection that was killed`)
+      const arrivedBytes = await meter.arrivedBytes()
+      if (arrivedBytes === undefined) return
+      // Some of what was cut off never got there.
+      assert.ok(arrivedBytes >= size && arrivedBytes <= meter.sentBytes, `${arrivedBytes} bytes arrived of ${meter.sentBytes} that were sent`)
+      t.diagnostic(`${arrivedBytes - size} bytes arrived at the bucket again`)
 
       /** No part is sent that the bucket had, nor one twice. */
       function assertOnce(sent, had) {

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -81,6 +82,7 @@ test('what people write does nothing', async (t) => {
   })
 
   await step('the history shows no name of a browser', async () => {
+    for (const text of CANARIES) await signInAs(text.replaceAll(/[^ -~]/g, ''))
     await see(admins, '/account', async (page) => {
       await page.getByRole('cell', { name: 'Signed in' }).first().waitFor()
       assert.ok(!(await page.locator('main').innerText()).includes('canary'))
@@ -135,9 +137,10 @@ test('what people write does nothing', async (t) => {
 
   await step('names of uploads and files', async () => {
     const ids = []
-    for (const text of CANARIES) ids.push((await api('POST', '/uploads', { name: text, file_name: text, description: text, size_bytes: 1000 })).id)
+    for (const text of CANARIES) ids.push(await sendNoFilm(text))
+    for (const id of ids) await until(async () => (await api('GET', `/uploads/${id}`)).state === 'failed')
     const me = await api('GET', '/me')
-    for (const place of ['/uploads', `/admin/accounts/${me.id}`])
+    for (const place of ['/uploads', '/admin/jobs', `/admin/accounts/${me.id}`])
       await see(admins, place, async (page) => {
         for (const text of CANARIES) {
           const more = page.getByRole('button', { name: 'Load more' }).last()
@@ -145,7 +148,7 @@ test('what people write does nothing', async (t) => {
             await more.click()
             await page.waitForLoadState('networkidle')
           }
-          if (place === '/uploads') await page.getByText(shown(text)).first().waitFor()
+          if (place !== `/admin/accounts/${me.id}`) await page.getByText(shown(text)).first().waitFor()
         }
       })
     for (const id of ids) await api('DELETE', `/uploads/${id}`)
@@ -169,16 +172,23 @@ test('what people write does nothing', async (t) => {
         body: JSON.stringify({ email, password: 'Correct horse 7 battery' }),
       })
       assert.ok(answer.status < 500, `${email}: ${answer.status}`)
-      for (const wanted of [email, text])
-        await see(admins, `/admin?email=${encodeURIComponent(wanted)}`, async (page) => {
-          assert.equal(await page.getByLabel('E-mail begins with').inputValue(), wanted.slice(0, 128))
-          await page.locator('.accounts li, .empty, [role=alert]').first().waitFor()
-          const link = page.locator('.accounts a').first()
-          if (await link.count()) {
-            await link.click()
-            await page.locator('dl, [role=alert]').first().waitFor()
-          }
-        })
+      await see(admins, `/admin?email=${encodeURIComponent(text)}`, async (page) => {
+        assert.equal(await page.getByLabel('E-mail begins with').inputValue(), text.slice(0, 128))
+        await page.locator('.accounts li, .empty, [role=alert]').first().waitFor()
+        await clean(page, `the search for ${text}`)
+        await page.getByLabel('E-mail begins with').fill(email)
+        await Promise.all([
+          page.waitForResponse((response) => response.url().includes('/api/admin/accounts?')),
+          page.getByRole('button', { name: 'Find' }).click(),
+        ])
+        await page.locator('.accounts li, .empty, [role=alert]').first().waitFor()
+        await clean(page, `the search for ${email}`)
+        const link = page.locator('.accounts a').first()
+        if (await link.count()) {
+          await link.click()
+          await page.locator('dl, [role=alert]').first().waitFor()
+        }
+      })
     }
   })
 
@@ -208,7 +218,7 @@ test('what people write does nothing', async (t) => {
   })
 
   await step('problems that the service tells', async () => {
-    for (const text of [CANARIES[1], CANARIES[6], CANARIES.join(' ')]) {
+    for (const text of [CANARIES[6], CANARIES.join(' ')]) {
       const problem = {
         type: text,
         title: text,
@@ -253,16 +263,16 @@ async function see({ contexts }, place, body = shows) {
   await Promise.all(
     contexts.map(async (context) => {
       const [page] = context.pages()
-      const answer = await page.goto(`${baseUrl}${place}`)
-      await body(page, answer)
+      await page.goto(`${baseUrl}${place}`)
+      await body(page)
       await clean(page, place)
     }),
   )
 }
 
-/** Waits until a page has something to show. What looks like a file and is none is answered by no page. */
-async function shows(page, answer) {
-  if (answer.ok()) await page.locator('h1').first().waitFor({ state: 'attached' })
+/** Waits until a page has something to show. */
+async function shows(page) {
+  await page.locator('h1').first().waitFor({ state: 'attached' })
 }
 
 async function clean(page, where) {
@@ -301,6 +311,28 @@ async function change(id, values) {
   await api('PATCH', `/videos/${id}`, values, { 'if-match': now.headers.get('etag') })
 }
 
+/** Has the admin sign in with a browser that calls itself so. */
+async function signInAs(userAgent) {
+  const answer = await fetch(`${baseUrl}/api/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'user-agent': userAgent },
+    body: JSON.stringify(admin),
+  })
+  assert.equal(answer.status, 200, userAgent)
+}
+
+/** Uploads what is no film under that name, and answers the upload's id. It fails a moment later. */
+async function sendNoFilm(name) {
+  const bytes = randomBytes(1000)
+  const { id } = await api('POST', '/uploads', { name, file_name: name, description: name, size_bytes: bytes.length })
+  const sha256 = createHash('sha256').update(bytes).digest('base64')
+  const { parts } = await api('POST', `/uploads/${id}/parts`, { parts: [{ number: 1, sha256 }] })
+  const sent = await fetch(parts[0].url, { method: 'PUT', headers: parts[0].headers, body: bytes })
+  assert.equal(sent.status, 200, await sent.text())
+  await api('POST', `/uploads/${id}/complete`)
+  return id
+}
+
 /** A film with a subtitle for each second, whose tracks are named like the subtitles. */
 async function makeFilm() {
   const [subtitles, file] = ['film.srt', 'film.mkv'].map((name) => path.join(folder, name))
@@ -327,8 +359,10 @@ async function publish(file) {
   return new URL(await card.getByRole('link', { name: 'Watch' }).getAttribute('href'), baseUrl).pathname.split('/').at(-1)
 }
 
+/** Waits until something is so. */
 async function until(isSo) {
-  for (const end = Date.now() + 10_000; !isSo() && Date.now() < end; ) await new Promise((go) => setTimeout(go, 20))
+  for (const end = Date.now() + READY_MS; !(await isSo()); await new Promise((go) => setTimeout(go, 20)))
+    assert.ok(Date.now() < end, `it never came that ${isSo}`)
 }
 
 function required(name) {

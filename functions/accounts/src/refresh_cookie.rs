@@ -47,8 +47,13 @@ impl RefreshCookie {
 
     fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
-        let found = cookies.find(|cookie| cookie.name() == NAME)?;
+        let cookies = lines.flat_map(Cookie::split_parse).flatten();
+        let mut found = cookies.filter(|cookie| cookie.name() == NAME);
+        let (found, other) = (found.next()?, found.next());
+        // A browser sends another one beside ours if somebody else planted it for another path or domain, and maybe in front.
+        if other.is_some() {
+            return None;
+        }
         let (user_id, refresh_token) = found.value().split_once('.')?;
         let is_whole = !user_id.is_empty() && !refresh_token.is_empty();
         is_whole.then(|| Self { user_id: user_id.to_owned(), refresh_token: refresh_token.to_owned() })
@@ -107,6 +112,12 @@ mod tests {
         {
             assert_eq!(read(&[line]), None, "{line}");
         }
+    }
+
+    #[test]
+    fn of_two_sessions_neither_is_taken() {
+        assert_eq!(read(&["matinee_refresh=u-2.planted; matinee_refresh=u-1.own"]), None);
+        assert_eq!(read(&["matinee_refresh=u-1.own", "matinee_refresh=u-2.planted"]), None);
     }
 
     #[test]

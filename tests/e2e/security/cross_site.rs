@@ -73,6 +73,13 @@ async fn a_session_that_was_planted_is_not_the_one_that_one_gets() -> Result<()>
     assert_eq!(signed_in.status, 200, "{}", signed_in.json);
     assert_ne!(signed_in.cookies(), planted, "the planted session goes on");
     assert_ne!(signed_in.json["access_token"], attacker.json["access_token"]);
+
+    // Planted for a longer path, it stays, and browsers send it in front of the other.
+    let both = format!("{planted}; {}", signed_in.cookies());
+    let refresh = nobody.request(Method::POST, "/session/refresh").header("cookie", &both);
+    let renewed = nobody.send(refresh).await?;
+    assert_eq!((renewed.status, renewed.problem()), (401, "session-ended"), "{}", renewed.json);
+    assert!(renewed.set_cookies().is_empty(), "the session of one's own is taken away");
     Ok(())
 }
 

@@ -149,7 +149,7 @@ export function show({ root, left }: Visit): void {
                 <td>${job.name}<br /><span class="faint">${job.file_name} · ${size(job.size_bytes)}</span><br /><code>${job.upload_id}</code></td>
                 <td class="sentence">${job.reason}</td>
                 <td>${dayAndTime(job.failed_at ?? job.created_at)}</td>
-                <td><code>${job.owner_id}</code></td>
+                <td><a href="/admin/accounts/${encodeURIComponent(job.owner_id)}"><code>${job.owner_id}</code></a></td>
                 <td>
                   ${job.retryable
                     ? html`<button
