@@ -147,6 +147,7 @@ async function plays(name) {
   await card(name).getByText('Ready', { exact: true }).waitFor({ timeout: READY_MS })
   await card(name).getByRole('link', { name: 'Watch' }).click()
   await owners.getByRole('heading', { name }).waitFor()
+  await owners.waitForFunction(() => document.querySelector('video')?.readyState >= 2)
   await owners.locator('video').evaluate((video) => {
     video.muted = true
     return video.play()

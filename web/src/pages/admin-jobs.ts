@@ -94,7 +94,7 @@ export function show({ root, left }: Visit): void {
     return html`<section>
       <h2>Dead letters</h2>
       <p class="faint">Messages that failed five times. Mend the cause first; the logs name it.</p>
-      <div class="table-scroll" tabindex="0" role="region" aria-label="Dead letters">
+      <div class="table-scroll stacks" tabindex="0" role="region" aria-label="Dead letters">
         <table>
           <thead>
             <tr><th scope="col">Queue</th><th scope="col">Messages</th><th scope="col">About</th><th scope="col"></th></tr>
@@ -103,8 +103,8 @@ export function show({ root, left }: Visit): void {
             ${queues.map(
               (queue) => html`<tr>
                 <td>${queueNames[queue.name]}</td>
-                <td>${queue.count}</td>
-                <td>${queue.messages.length ? queue.messages.map(about) : 'Nothing'}</td>
+                <td data-label="Messages">${queue.count}</td>
+                <td data-label="About">${queue.messages.length ? queue.messages.map(about) : 'Nothing'}</td>
                 <td>
                   ${queue.redrivable && queue.count > 0
                     ? html`<button
@@ -138,7 +138,7 @@ export function show({ root, left }: Visit): void {
     if (jobs.length === 0) return html`<section><h2>Uploads</h2><p>None has failed.</p></section>`
     return html`<section>
       <h2>Uploads</h2>
-      <div class="table-scroll" tabindex="0" role="region" aria-label="Failed uploads">
+      <div class="table-scroll stacks" tabindex="0" role="region" aria-label="Failed uploads">
         <table>
           <thead>
             <tr><th scope="col">Upload</th><th scope="col">Reason</th><th scope="col">Failed</th><th scope="col">Owner</th><th scope="col"></th></tr>
@@ -148,8 +148,10 @@ export function show({ root, left }: Visit): void {
               (job) => html`<tr>
                 <td>${job.name}<br /><span class="faint">${job.file_name} · ${size(job.size_bytes)}</span><br /><code>${job.upload_id}</code></td>
                 <td class="sentence">${job.reason}</td>
-                <td>${dayAndTime(job.failed_at ?? job.created_at)}</td>
-                <td><a href="/admin/accounts/${encodeURIComponent(job.owner_id)}"><code>${job.owner_id}</code></a></td>
+                <td data-label="Failed">${dayAndTime(job.failed_at ?? job.created_at)}</td>
+                <td data-label="Owner">
+                  <a href="/admin/accounts/${encodeURIComponent(job.owner_id)}" aria-label=${`Account of the owner of ${job.name}`}>Account</a>
+                </td>
                 <td>
                   ${job.retryable
                     ? html`<button
