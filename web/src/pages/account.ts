@@ -29,7 +29,7 @@ export function show({ root, left, go }: Visit): void {
       <h1>Account</h1>
       <section>
         <h2>You</h2>
-        <dl class="facts">
+        <dl class="particulars">
           <dt>E-mail</dt>
           <dd>${user.email}</dd>
           <dt>Role</dt>

@@ -97,7 +97,7 @@ export function show({ root, params, left }: Visit): void {
     const last = last_sign_in
       ? `${dayAndTime(last_sign_in.at)}, ${last_sign_in.device}, ${last_sign_in.address ?? 'unknown address'}`
       : 'not in the last 180 days'
-    return html`<dl class="facts">
+    return html`<dl class="particulars">
       <dt>State</dt>
       <dd>${enabled ? 'Enabled' : html`<strong class="bad">Disabled</strong>`}${isConfirmed ? '' : ', e-mail not confirmed'}</dd>
       <dt>Role</dt>
