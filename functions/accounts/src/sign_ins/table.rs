@@ -86,7 +86,7 @@ impl SignInsTable {
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(user_id, entry)));
         let found = get.consistent_read(true).send().await.context("reading a sign-in")?.item;
         let found = found.filter(|item| !item.is_empty() && !item.contains_key(MAILED_AT));
-        Ok(found.map(from_item).transpose()?)
+        found.map(from_item).transpose()
     }
 
     /// Whether this device had signed in before this entry. One that signed in at the same moment counts by the order of the entries.
@@ -97,7 +97,7 @@ impl SignInsTable {
             .table_name(&self.table)
             .key_condition_expression("user_id = :user_id AND entry BETWEEN :oldest AND :before")
             .expression_attribute_values(":user_id", string(user_id))
-            .expression_attribute_values(":oldest", string(&oldest().to_string()))
+            .expression_attribute_values(":oldest", string(oldest()))
             .expression_attribute_values(":before", string(entry))
             .scan_index_forward(false)
             .into_paginator()
@@ -128,7 +128,7 @@ impl SignInsTable {
             .set_key(Some(key(user_id, entry)))
             .update_expression("SET mailed_at = :now")
             .condition_expression("attribute_exists(user_id) AND attribute_not_exists(mailed_at)")
-            .expression_attribute_values(":now", string(&Timestamp::now().to_string()));
+            .expression_attribute_values(":now", string(Timestamp::now()));
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error)
@@ -240,7 +240,7 @@ impl SignInsTable {
             put.return_values(ReturnValue::AllOld).send().await.context("noting the last sign-in")?;
         // Where there was none, some answer nothing and some answer an empty item.
         let replaced = replaced.attributes.filter(|item| !item.is_empty());
-        Ok(replaced.map(from_item).transpose()?)
+        replaced.map(from_item).transpose()
     }
 }
 
