@@ -16,7 +16,7 @@ async fn lines(stack: &Stack, function: &str, text: &str) -> Result<Vec<String>>
         "filterPattern": format!("\"{text}\""),
     });
     let http = reqwest::Client::new();
-    let found = signed_request::post(&http, &stack.endpoint(), "logs", &headers, body.to_string()).await?;
+    let found = signed_request::post(&http, stack.endpoint(), "logs", &headers, body.to_string()).await?;
     let found: Value = serde_json::from_str(&found)?;
     let events = found["events"].as_array().context("events")?;
     Ok(events.iter().filter_map(|event| Some(event["message"].as_str()?.to_owned())).collect())
