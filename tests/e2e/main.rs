@@ -16,6 +16,7 @@ mod instant;
 mod lambda_events;
 mod live;
 mod logs;
+mod memory_aws;
 mod new_devices;
 mod playback;
 mod promises;

@@ -12,13 +12,13 @@ use tests::{Film, World};
 use uuid::Uuid;
 
 use super::connector::{BadLuck, Fault};
-use super::sandbox::{Sandbox, copy_table, somebody};
+use super::sandbox::{Sandbox, create_table, somebody};
 
 /// Tables of the stack's form that no deployed function works on.
 async fn environment(stack: &local::Stack, sandbox: &Sandbox) -> Result<Environment> {
     let copy = async |output: &str| {
         let name = format!("faults-{output}-{}", Uuid::now_v7().simple());
-        copy_table(&sandbox.dynamodb, &stack.outputs()[output], &name).await?;
+        create_table(&sandbox.dynamodb, output, &name).await?;
         anyhow::Ok(name)
     };
     Ok(Environment {
@@ -31,17 +31,17 @@ async fn environment(stack: &local::Stack, sandbox: &Sandbox) -> Result<Environm
     })
 }
 
-async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
+async fn at_every_call(fault: Fault) -> Result<()> {
     let world = World::get().await;
     let Some(stack) = world.stack() else { return Ok(()) };
-    let sandbox = Sandbox::create(stack).await?;
+    let sandbox = Sandbox::local(stack).await?;
     let environment = environment(stack, &sandbox).await?;
     let mut calls = 0;
     loop {
         calls += 1;
-        let bad_luck = BadLuck::new(fault(calls));
+        let bad_luck = BadLuck::new(fault, calls);
         let removed = removal(world, &sandbox, &environment, &bad_luck, calls).await;
-        removed.with_context(|| format!("{:?}", fault(calls)))?;
+        removed.with_context(|| format!("{fault:?} at call {calls}"))?;
         if !bad_luck.has_struck() {
             break;
         }
@@ -63,8 +63,7 @@ async fn removal(
     let film = Film::unique()?;
     let waiting = sandbox.upload(&Film::unique()?, &owner).await?;
     let uploads = [sandbox.upload(&film, &owner).await?, sandbox.upload(&film, &other).await?];
-    // A fault that never comes.
-    sandbox.ingest(&BadLuck::new(Fault::KillBefore(usize::MAX)), &uploads, calls as u64).await?;
+    sandbox.ingest(&BadLuck::none(), &uploads, calls as u64).await?;
     let failed = sandbox.given_up(&Film::unique()?, &owner).await?;
     let put = async |table: &str, keys: &[(&str, &str)]| {
         let mut put = sandbox.dynamodb.put_item().table_name(table);
@@ -128,10 +127,10 @@ async fn removal(
 // Killed before a call is killed after the one before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_killed_after_any_of_its_calls_is_finished_by_the_next() -> Result<()> {
-    at_every_call(Fault::KillAfter).await
+    at_every_call(Fault::KilledAfter).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_any_call_of_a_removal_changes_nothing() -> Result<()> {
-    at_every_call(Fault::LoseAnswer).await
+    at_every_call(Fault::AnswerLost).await
 }

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use ingest::{claim_object, serve_output};
 use library::{ContentId, ContentState, Promise, UploadId};
 use serde_json::json;
-use tests::{Film, World};
+use tests::Film;
 
 use super::connector::{BadLuck, Fault};
 use super::sandbox::Sandbox;
@@ -36,9 +36,8 @@ impl Sandbox {
     }
 
     /// The worker meets the fault; what is promised then is served; another worker writes the same bytes.
-    async fn keep_a_promise(&self, fault: Fault) -> Result<Run> {
+    async fn keep_a_promise(&self, bad_luck: BadLuck) -> Result<Run> {
         let id = self.brought().await?;
-        let bad_luck = BadLuck::new(fault);
         let message = self.receive_package_request().await?.context("it is to be packaged")?;
         let is_done = self.package(&bad_luck, message.clone()).await;
         let content_id = id.as_content();
@@ -62,9 +61,8 @@ impl Sandbox {
 
     /// The worker meets the fault; its video, if there is one by then, is deleted and its content removed; then the worker goes
     /// on, if it lives, and its message comes back, if it didn't get done.
-    async fn delete_meanwhile(&self, fault: Fault) -> Result<Run> {
+    async fn delete_meanwhile(&self, bad_luck: BadLuck) -> Result<Run> {
         let id = self.brought().await?;
-        let bad_luck = BadLuck::new(fault);
         let message = self.receive_package_request().await?.context("it is to be packaged")?;
         let mut worker = std::pin::pin!(self.package(&bad_luck, message.clone()));
         let (mut is_done, mut is_deleted) = (None, false);
@@ -149,17 +147,13 @@ impl Sandbox {
 }
 
 /// Tries the fault at each call of the worker in turn.
-async fn at_each_call(
-    fault: impl Fn(usize) -> Fault,
-    live: impl AsyncFn(&Sandbox, Fault) -> Result<Run>,
-) -> Result<()> {
-    let Some(stack) = World::get().await.stack() else { return Ok(()) };
-    let sandbox = Sandbox::create(stack).await?;
+async fn at_each_call(fault: Fault, live: impl AsyncFn(&Sandbox, BadLuck) -> Result<Run>) -> Result<()> {
+    let sandbox = Sandbox::in_memory(0).await?;
     let (mut calls, mut in_promise) = (0, 0);
     loop {
         calls += 1;
-        let fault = fault(calls);
-        let run = live(&sandbox, fault).await.with_context(|| format!("{fault:?}"))?;
+        let run = live(&sandbox, BadLuck::new(fault, calls)).await;
+        let run = run.with_context(|| format!("{fault:?} at call {calls}"))?;
         in_promise += u32::from(run.has_hit_promise);
         if !run.has_struck {
             break;
@@ -172,15 +166,15 @@ async fn at_each_call(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_worker_promised_is_served_and_then_written_by_another() -> Result<()> {
-    at_each_call(Fault::KillBefore, Sandbox::keep_a_promise).await
+    at_each_call(Fault::KilledBefore, Sandbox::keep_a_promise).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_stays_of_a_film_that_is_deleted_while_it_is_written() -> Result<()> {
-    at_each_call(Fault::Pause, Sandbox::delete_meanwhile).await
+    at_each_call(Fault::Paused, Sandbox::delete_meanwhile).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_stays_of_a_film_that_is_deleted_after_its_worker_died() -> Result<()> {
-    at_each_call(Fault::KillAfter, Sandbox::delete_meanwhile).await
+    at_each_call(Fault::KilledAfter, Sandbox::delete_meanwhile).await
 }

@@ -7,10 +7,10 @@ use aws_lambda_events::sqs::SqsMessage;
 use ingest::{claim_object, package_video};
 use library::{ContentState, UploadId, UploadState, UserId};
 use serde_json::json;
-use tests::{Film, World};
+use tests::Film;
 
 use super::connector::{BadLuck, Fault};
-use super::sandbox::{LEASE, Sandbox, only, somebody};
+use super::sandbox::{Sandbox, only, somebody};
 
 impl Sandbox {
     /// An upload whose content could not be packaged, because of a fault that is not the film's.
@@ -27,12 +27,12 @@ impl Sandbox {
         for _ in 0..20 {
             let process = self.process(bad_luck);
             let mut context = claim_object::Context::new(&self.config(&process), self.claim_environment());
-            context.lease = LEASE;
+            context.lease = self.lease;
             let done = process.run(claim_object::handle(&context, only(event.clone()))).await;
             if done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty())) {
                 return Ok(());
             }
-            tokio::time::sleep(LEASE).await;
+            tokio::time::sleep(self.lease).await;
         }
         anyhow::bail!("the upload {id} can't be claimed")
     }
@@ -53,7 +53,7 @@ impl Sandbox {
                 return Ok(());
             }
             ensure!(!self.package_unreadable(bad_luck, request.clone()).await, "it was packaged");
-            tokio::time::sleep(LEASE).await;
+            tokio::time::sleep(self.lease).await;
         }
         anyhow::bail!("it does not fail")
     }
@@ -63,7 +63,7 @@ impl Sandbox {
         let nowhere = format!("{}-nowhere", self.upload_bucket);
         let environment = package_video::Environment { upload_bucket: nowhere, ..self.package_environment() };
         let mut context = package_video::Context::new(&self.config(&process), environment);
-        context.lease = LEASE;
+        context.lease = self.lease;
         let deadline = SystemTime::now() + Duration::from_secs(60);
         let done = process.run(package_video::handle(&context, deadline, only(message))).await;
         done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
@@ -194,22 +194,26 @@ impl Sandbox {
     }
 }
 
-/// With the fault at every `step`th call, from the first on.
-async fn at_calls(step: usize, fault: impl Fn(usize) -> Fault) -> Result<()> {
-    let Some(stack) = World::get().await.stack() else { return Ok(()) };
-    let sandbox = Sandbox::create(stack).await?;
+/// With the fault at every call in turn.
+async fn at_every_call(fault: Fault) -> Result<()> {
+    let sandbox = Sandbox::in_memory(0).await?;
     let mut calls = 1;
     loop {
-        let fault = fault(calls);
-        let lucks = [BadLuck::new(fault), BadLuck::new(fault), BadLuck::new(fault)];
+        let lucks = [1, 2, 3].map(|_| BadLuck::new(fault, calls));
         let [retried, overtaken, let_go] = &lucks;
-        sandbox.retried(retried, calls as u64).await.with_context(|| format!("retried, {fault:?}"))?;
-        sandbox.overtaken(overtaken, calls as u64).await.with_context(|| format!("overtaken, {fault:?}"))?;
-        sandbox.let_go(let_go).await.with_context(|| format!("let go, {fault:?}"))?;
+        sandbox
+            .retried(retried, calls as u64)
+            .await
+            .with_context(|| format!("retried, {fault:?} at call {calls}"))?;
+        sandbox
+            .overtaken(overtaken, calls as u64)
+            .await
+            .with_context(|| format!("overtaken, {fault:?} at call {calls}"))?;
+        sandbox.let_go(let_go).await.with_context(|| format!("let go, {fault:?} at call {calls}"))?;
         if !lucks.iter().any(BadLuck::has_struck) {
             break;
         }
-        calls += step;
+        calls += 1;
     }
     // Fewer would mean that the fault no longer reaches the calls.
     ensure!(calls > 40, "only {calls} calls were tried");
@@ -219,10 +223,10 @@ async fn at_calls(step: usize, fault: impl Fn(usize) -> Fault) -> Result<()> {
 // Killed before a call is killed after the one before it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_killed_after_any_of_its_calls_loses_nothing() -> Result<()> {
-    at_calls(4, Fault::KillAfter).await
+    at_every_call(Fault::KilledAfter).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_any_call_of_a_retry_changes_nothing() -> Result<()> {
-    at_calls(9, Fault::LoseAnswer).await
+    at_every_call(Fault::AnswerLost).await
 }

@@ -1,36 +1,37 @@
-//! Tables, buckets and a queue like those of the stack, which nothing listens to but the test: it plays S3's events, the queue's
+//! Tables, buckets and queues like those of the stack, which nothing listens to but the test: it plays S3's events, the queues'
 //! deliveries and the stream, so that it decides when a function runs and when it dies.
 
+mod checks;
+mod deliveries;
 pub mod encoding;
+mod tables;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use aws_config::SdkConfig;
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
-use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex};
 use aws_sdk_s3::Client as S3;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use aws_sdk_sqs::Client as Sqs;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use ingest::{claim_object, package_video, reconcile, remove_content};
+use ingest::{claim_object, package_video, reconcile};
 use library::{
-    Checksum, DeleteVideoError, Library, Limits, PartPlan, Promise, Tables, Timestamp, Upload, UploadId,
-    UploadState, UserId, VideoId,
+    Checksum, Library, Limits, PartPlan, Tables, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 use media::ShareSizes;
-use serde_json::{Value, json};
 use tests::{Film, sha256};
 use uuid::Uuid;
 
-use super::connector::{BadLuck, Fault, Process};
-
-/// Long enough for a claim to be refused while it is live, short enough to be waited for.
-pub(super) const LEASE: Duration = Duration::from_millis(300);
+use super::connector::{BadLuck, Process};
+use crate::memory_aws::MemoryAws;
+pub(super) use deliveries::only;
+use deliveries::shuffle;
+pub(super) use tables::create_table;
 
 pub struct Sandbox {
+    /// Long enough for a claim to be refused while it is live, short enough to be waited for.
+    pub(super) lease: Duration,
     pub(super) root: SdkConfig,
     pub(super) http: SharedHttpClient,
     pub(super) s3: S3,
@@ -47,17 +48,30 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub async fn create(stack: &local::Stack) -> Result<Self> {
-        let root = stack.sdk_config();
-        let (s3, sqs, dynamodb) = (stack.endpoint().s3(), Sqs::new(&root), DynamoDb::new(&root));
+    /// In an AWS of its own, in memory. The seed decides which of several calls at the same time is answered first.
+    pub async fn in_memory(seed: u64) -> Result<Self> {
+        let aws = MemoryAws::new(seed)?;
+        let root = aws.sdk_config();
+        let s3 = S3::new(&root);
+        Self::create(root, s3, SharedHttpClient::new(aws), Duration::from_millis(30)).await
+    }
+
+    /// In the AWS of the stack.
+    pub async fn local(stack: &local::Stack) -> Result<Self> {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        Self::create(stack.sdk_config(), stack.endpoint().s3(), http, Duration::from_millis(300)).await
+    }
+
+    async fn create(root: SdkConfig, s3: S3, http: SharedHttpClient, lease: Duration) -> Result<Self> {
+        let (sqs, dynamodb) = (Sqs::new(&root), DynamoDb::new(&root));
         let name = |kind: &str| format!("faults-{kind}-{}", Uuid::now_v7().simple());
         let tables = Tables { uploads: name("uploads"), contents: name("contents"), videos: name("videos") };
-        for (output, copy) in [
+        for (resource, table) in [
             ("UploadsTable", &tables.uploads),
             ("ContentsTable", &tables.contents),
             ("VideosTable", &tables.videos),
         ] {
-            copy_table(&dynamodb, &stack.outputs()[output], copy).await?;
+            create_table(&dynamodb, resource, table).await?;
         }
         let (upload_bucket, media_bucket) = (name("originals"), name("outputs"));
         for bucket in [&upload_bucket, &media_bucket] {
@@ -69,9 +83,8 @@ impl Sandbox {
         };
         let (package_queue_url, encode_queue_url) = (queue("package").await?, queue("encode").await?);
         let upload_events_queue_url = queue("upload-events").await?;
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let share_sizes = ShareSizes::default();
         Ok(Self {
+            lease,
             root,
             http,
             s3,
@@ -81,7 +94,7 @@ impl Sandbox {
             upload_bucket,
             media_bucket,
             package_queue_url,
-            share_sizes,
+            share_sizes: ShareSizes::default(),
             encode_queue_url,
             upload_events_queue_url,
         })
@@ -89,8 +102,7 @@ impl Sandbox {
 
     /// Two people upload the same bytes; events come thrice and shuffled; both delete their videos. Everything is
     /// as it must be after each act. Answers whether the fault has struck.
-    pub async fn live(&self, fault: Fault, seed: u64) -> Result<bool> {
-        let bad_luck = BadLuck::new(fault);
+    pub async fn live(&self, bad_luck: BadLuck, seed: u64) -> Result<bool> {
         let film = Film::unique()?;
         let uploads = [self.upload(&film, &somebody()).await?, self.upload(&film, &somebody()).await?];
         self.ingest(&bad_luck, &uploads, seed).await?;
@@ -156,253 +168,6 @@ impl Sandbox {
         Ok(id)
     }
 
-    /// Delivers the events until none is left.
-    pub(super) async fn ingest(&self, bad_luck: &BadLuck, uploads: &[UploadId], seed: u64) -> Result<()> {
-        let mut events: Vec<_> =
-            uploads.iter().flat_map(|id| [0, 1, 2].map(|_| self.s3_event(*id))).collect();
-        shuffle(&mut events, seed);
-        let mut events: VecDeque<_> = events.into();
-        for _ in 0..400 {
-            if let Some(event) = events.pop_front() {
-                let process = self.process(bad_luck);
-                let mut context =
-                    claim_object::Context::new(&self.config(&process), self.claim_environment());
-                context.lease = LEASE;
-                let message = only(event.clone());
-                let done = process.run(claim_object::handle(&context, message)).await;
-                if !done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty())) {
-                    events.push_back(event);
-                }
-            }
-            let delivered = self.deliver_package_request(bad_luck).await?;
-            if events.is_empty() && !delivered && self.package_queue_is_empty().await? {
-                return Ok(());
-            }
-            if !delivered {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        anyhow::bail!("the events do not come to an end: {} are left", events.len())
-    }
-
-    pub(super) async fn deliver_package_request(&self, bad_luck: &BadLuck) -> Result<bool> {
-        let Some(message) = self.receive_package_request().await? else { return Ok(false) };
-        let is_done = self.package(bad_luck, message.clone()).await;
-        self.settle_package_request(&message, is_done).await?;
-        Ok(true)
-    }
-
-    pub(super) async fn receive_package_request(&self) -> Result<Option<SqsMessage>> {
-        let received = self.sqs.receive_message().queue_url(&self.package_queue_url).send().await?;
-        Ok(received.messages.unwrap_or_default().into_iter().next().map(|message| {
-            let mut delivery = SqsMessage::default();
-            delivery.message_id = message.message_id;
-            delivery.receipt_handle = message.receipt_handle;
-            delivery.body = message.body;
-            delivery
-        }))
-    }
-
-    /// Runs the function in a process of its own. Answers whether the message is done.
-    pub(super) async fn package(&self, bad_luck: &BadLuck, message: SqsMessage) -> bool {
-        let process = self.process(bad_luck);
-        let context = self.package_context(&process);
-        let deadline = SystemTime::now() + Duration::from_secs(60);
-        let done = process.run(package_video::handle(&context, deadline, only(message))).await;
-        done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
-    }
-
-    /// What the queue does with a message afterwards: it goes, or comes again at once.
-    pub(super) async fn settle_package_request(&self, message: &SqsMessage, is_done: bool) -> Result<()> {
-        let receipt_handle = message.receipt_handle.as_deref().context("a message has a handle")?;
-        if is_done {
-            let deletion = self.sqs.delete_message().queue_url(&self.package_queue_url);
-            deletion.receipt_handle(receipt_handle).send().await?;
-        } else {
-            let comes_again = self.sqs.change_message_visibility().queue_url(&self.package_queue_url);
-            comes_again.receipt_handle(receipt_handle).visibility_timeout(0).send().await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn package_queue_is_empty(&self) -> Result<bool> {
-        let asked = self.sqs.get_queue_attributes().queue_url(&self.package_queue_url);
-        let asked = asked.attribute_names(aws_sdk_sqs::types::QueueAttributeName::All).send().await?;
-        let counts = asked.attributes.unwrap_or_default();
-        let mut counts = counts.iter().filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOf"));
-        Ok(counts.all(|(_, count)| count == "0"))
-    }
-
-    /// All have a video of one content, whose objects are all that is stored.
-    pub(super) async fn check_ready(&self, uploads: &[UploadId]) -> Result<Value> {
-        let library = self.library(&self.root);
-        let mut contents = Vec::new();
-        for id in uploads {
-            let upload = library.uploads.get(*id).await?.context("an upload is lost")?;
-            ensure!(
-                upload.state == UploadState::Ready,
-                "an upload ended as {:?}: {:?}",
-                upload.state,
-                upload.reason
-            );
-            let video = library.videos.get(id.as_video()).await?.context("a video is missing")?;
-            ensure!(Some(video.content_id) == upload.content_id, "a video of another content");
-            contents.push(video.content_id);
-        }
-        ensure!(
-            contents.iter().all(|content| *content == contents[0]),
-            "identical bytes are two contents: {contents:?}"
-        );
-        let content = library.contents.get(contents[0]).await?.context("the content is missing")?;
-        let holders = library.contents.holders(contents[0]).await?;
-        let owners = uploads.len();
-        let listings = (content.listings, holders.len());
-        ensure!(listings == (owners as u64, owners), "{} listings, {holders:?}", content.listings);
-        // Content, digest and the holders; uploads; videos.
-        let expected = [owners + 2, owners, owners].map(|count| count as i32);
-        ensure!(self.counts().await? == expected, "records: {:?}", self.counts().await?);
-        self.check_usage().await?;
-
-        let originals = self.keys(&self.upload_bucket).await?;
-        ensure!(originals == [contents[0].original_key()], "originals: {originals:?}");
-        let outputs = self.keys(&self.media_bucket).await?;
-        ensure!(content.promise != Some(Promise::Made), "a promise was not kept");
-        for name in ["master.m3u8", "manifest.mpd", "video.mp4", "audio.mp4"] {
-            let key = format!("{}{name}", contents[0].output_prefix());
-            ensure!(outputs.contains(&key), "{key} is missing: {outputs:?}");
-        }
-        ensure!(outputs.contains(&contents[0].poster_key()), "the poster is missing");
-        let foreign = outputs.iter().find(|key| !key.contains(&contents[0].to_string()));
-        ensure!(foreign.is_none(), "an output of nothing: {foreign:?}");
-        Ok(json!(contents[0].to_string()))
-    }
-
-    /// As `delete_video` does it, repeated by its client until it hears that it is done.
-    pub(super) async fn delete_video(&self, bad_luck: &BadLuck, id: VideoId) -> Result<()> {
-        for _ in 0..10 {
-            let process = self.process(bad_luck);
-            let library = self.library(&self.config(&process));
-            let done = process
-                .run(async {
-                    let Some(video) = library.videos.get(id).await? else { return Ok(()) };
-                    match library.delete_video(&video, None).await {
-                        Err(DeleteVideoError::Absent) => Ok(()),
-                        other => other.map_err(anyhow::Error::from),
-                    }
-                })
-                .await;
-            if matches!(done, Some(Ok(()))) {
-                return Ok(());
-            }
-        }
-        anyhow::bail!("the video {id} can't be deleted")
-    }
-
-    /// The stream tells thrice that nobody lists the content.
-    pub(super) async fn remove_content(&self, bad_luck: &BadLuck, content: &Value) -> Result<()> {
-        let record = json!({"dynamodb": {"SequenceNumber": "1", "NewImage": {"content_id": {"S": content}}}});
-        let mut left = 3;
-        for _ in 0..20 {
-            let process = self.process(bad_luck);
-            let environment = remove_content::Environment {
-                contents_table: self.tables.contents.clone(),
-                upload_bucket: self.upload_bucket.clone(),
-                media_bucket: self.media_bucket.clone(),
-            };
-            let context = remove_content::Context::new(&self.config(&process), environment);
-            let event = serde_json::from_value(json!({"Records": [record]}))?;
-            let done = process.run(remove_content::handle(&context, event)).await;
-            left -= u32::from(
-                done.is_some_and(|done| done.is_ok_and(|told| told.batch_item_failures.is_empty())),
-            );
-            if left == 0 {
-                return Ok(());
-            }
-        }
-        anyhow::bail!("the content {content} can't be removed")
-    }
-
-    pub(super) async fn check_empty(&self) -> Result<()> {
-        ensure!(self.counts().await? == [0, 0, 0], "records are left: {:?}", self.counts().await?);
-        self.check_usage().await?;
-        for bucket in [&self.upload_bucket, &self.media_bucket] {
-            let keys = self.keys(bucket).await?;
-            ensure!(keys.is_empty(), "objects are left: {keys:?}");
-        }
-        Ok(())
-    }
-
-    /// What each owner has is counted as their uploads say, to the byte. What nobody has any more counts as nothing.
-    pub(super) async fn check_usage(&self) -> Result<()> {
-        let scan = async |table: &str| {
-            let found = self.dynamodb.scan().table_name(table).consistent_read(true).send().await?;
-            anyhow::Ok(found.items.unwrap_or_default())
-        };
-        let text = |item: &HashMap<String, AttributeValue>, name: &str| match item.get(name) {
-            Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let mut right = BTreeMap::<String, (i64, i64)>::new();
-        for upload in scan(&self.tables.uploads).await? {
-            let usage = right.entry(format!("owner#{}", text(&upload, "owner_id"))).or_default();
-            match &*text(&upload, "state") {
-                "failed" | "duplicate" => continue,
-                "waiting" => usage.1 += 1,
-                _ => {}
-            }
-            usage.0 += text(&upload, "size_bytes").parse::<i64>()?;
-        }
-        let mut counted = BTreeMap::new();
-        for item in scan(&self.tables.contents).await?.iter().filter(|item| text(item, "sk") == "quota") {
-            counted.insert(text(item, "pk"), (text(item, "bytes").parse()?, text(item, "uploads").parse()?));
-        }
-        for usages in [&mut right, &mut counted] {
-            usages.retain(|_, usage| *usage != (0, 0));
-        }
-        ensure!(counted == right, "owners have {right:?}, but {counted:?} is counted");
-        Ok(())
-    }
-
-    /// How many records there are in each table, without the counts of what owners have.
-    pub(super) async fn counts(&self) -> Result<[i32; 3]> {
-        let mut counts = [0; 3];
-        let Tables { uploads, contents, videos } = &self.tables;
-        for (count, table) in counts.iter_mut().zip([contents, uploads, videos]) {
-            let scan = self.dynamodb.scan().table_name(table).consistent_read(true);
-            let items = scan.send().await?.items.unwrap_or_default();
-            let is_usage = |item: &HashMap<String, AttributeValue>| {
-                item.get("sk").is_some_and(|sk| sk == &AttributeValue::S("quota".to_owned()))
-            };
-            *count = i32::try_from(items.iter().filter(|item| !is_usage(item)).count())?;
-        }
-        Ok(counts)
-    }
-
-    pub(super) async fn keys(&self, bucket: &str) -> Result<Vec<String>> {
-        let found = self.s3.list_objects_v2().bucket(bucket).send().await?;
-        Ok(found.contents().iter().filter_map(|object| object.key().map(ToOwned::to_owned)).collect())
-    }
-
-    /// Takes all messages out of a queue. The test delivers them from then on.
-    pub(super) async fn take_all(&self, queue_url: &str) -> Result<Vec<SqsMessage>> {
-        let mut taken = Vec::new();
-        loop {
-            let receive = self.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10);
-            let received = receive.send().await?.messages.unwrap_or_default();
-            if received.is_empty() {
-                return Ok(taken);
-            }
-            for received in received {
-                let deletion = self.sqs.delete_message().queue_url(queue_url);
-                deletion.receipt_handle(received.receipt_handle.context("a handle")?).send().await?;
-                let mut message = SqsMessage::default();
-                message.message_id = received.message_id;
-                message.body = received.body;
-                taken.push(message);
-            }
-        }
-    }
-
     pub(super) fn reconcile_environment(&self) -> reconcile::Environment {
         reconcile::Environment {
             tables: self.tables.clone(),
@@ -418,19 +183,8 @@ impl Sandbox {
         }
     }
 
-    pub(super) fn s3_event(&self, id: UploadId) -> SqsMessage {
-        let object =
-            json!({"key": id.object_key(), "size": 1, "eTag": "x", "sequencer": "0055AED6DCD90281E5"});
-        let s3 = json!({"bucket": {"name": self.upload_bucket}, "object": object});
-        let record = json!({"eventName": "ObjectCreated:CompleteMultipartUpload", "s3": s3});
-        let mut message = SqsMessage::default();
-        message.message_id = Some(Uuid::now_v7().to_string());
-        message.body = Some(json!({"Records": [record]}).to_string());
-        message
-    }
-
-    pub(super) fn process(&self, bad_luck: &BadLuck) -> Process {
-        Process::new(bad_luck.clone(), self.http.clone())
+    pub(super) fn process(&self, luck: &BadLuck) -> Process {
+        Process::new(luck.clone(), self.http.clone())
     }
 
     pub(super) fn config(&self, process: &Process) -> SdkConfig {
@@ -462,48 +216,9 @@ impl Sandbox {
 
     pub(super) fn package_context(&self, process: &Process) -> package_video::Context {
         let mut context = package_video::Context::new(&self.config(process), self.package_environment());
-        context.lease = LEASE;
+        context.lease = self.lease;
         context.share_sizes = self.share_sizes.clone();
         context
-    }
-}
-
-pub(super) fn only(message: SqsMessage) -> SqsEvent {
-    let mut event = SqsEvent::default();
-    event.records = vec![message];
-    event
-}
-
-/// A table with the same keys and indexes.
-pub(super) async fn copy_table(dynamodb: &DynamoDb, original: &str, copy: &str) -> Result<()> {
-    let told = dynamodb.describe_table().table_name(original).send().await?;
-    let table = told.table.context("the table is told")?;
-    let indexes = table.global_secondary_indexes.unwrap_or_default().into_iter().map(|index| {
-        GlobalSecondaryIndex::builder()
-            .set_index_name(index.index_name)
-            .set_key_schema(index.key_schema)
-            .set_projection(index.projection)
-            .build()
-    });
-    let indexes: Vec<_> = indexes.collect::<Result<_, _>>()?;
-    dynamodb
-        .create_table()
-        .table_name(copy)
-        .billing_mode(BillingMode::PayPerRequest)
-        .set_attribute_definitions(table.attribute_definitions)
-        .set_key_schema(table.key_schema)
-        .set_global_secondary_indexes((!indexes.is_empty()).then_some(indexes))
-        .send()
-        .await?;
-    Ok(())
-}
-
-/// An order that follows from the seed (a linear congruential generator with Knuth's constants).
-fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut state = seed;
-    for last in (1..items.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        items.swap(last, usize::try_from(state >> 33).unwrap_or(0) % (last + 1));
     }
 }
 

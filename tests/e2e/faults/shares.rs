@@ -10,7 +10,6 @@ use futures_util::future::try_join_all;
 use library::{ContentId, TaskName};
 use media::ShareSizes;
 use serde_json::json;
-use tests::World;
 
 use super::connector::{BadLuck, Fault};
 use super::sandbox::Sandbox;
@@ -20,8 +19,8 @@ fn small_shares() -> ShareSizes {
     ShareSizes { share_bytes: 60_000, part_bytes: 40_000, least_part_bytes: 12_000, ..ShareSizes::default() }
 }
 
-async fn sandbox(stack: &local::Stack, share_sizes: ShareSizes) -> Result<Sandbox> {
-    let mut sandbox = Sandbox::create(stack).await?;
+async fn sandbox(share_sizes: ShareSizes) -> Result<Sandbox> {
+    let mut sandbox = Sandbox::in_memory(0).await?;
     sandbox.share_sizes = share_sizes;
     Ok(sandbox)
 }
@@ -100,14 +99,13 @@ impl Sandbox {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_that_is_shared_out_has_the_same_outputs_as_one_that_is_not() -> Result<()> {
-    let Some(stack) = World::get().await.stack() else { return Ok(()) };
-    let whole = sandbox(stack, ShareSizes::default()).await?;
+    let whole = sandbox(ShareSizes::default()).await?;
     let id = whole.brought().await?;
     ensure!(whole.deliver_all_at_once().await? == 0, "a small film is not shared out");
     let expected = whole.outputs(id.as_content()).await?;
     ensure!(expected.len() > 4, "there are outputs: {:?}", expected.keys());
 
-    let shared = sandbox(stack, small_shares()).await?;
+    let shared = sandbox(small_shares()).await?;
     let id = shared.brought().await?;
     let shares = shared.deliver_all_at_once().await?;
     ensure!(shares >= 6, "three shares were done twice at least, not {shares}");
@@ -123,14 +121,12 @@ async fn a_film_that_is_shared_out_has_the_same_outputs_as_one_that_is_not() -> 
 }
 
 /// Brings and copies a film once for each call, with the fault at that call.
-async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
-    let Some(stack) = World::get().await.stack() else { return Ok(()) };
-    let sandbox = sandbox(stack, small_shares()).await?;
+async fn at_every_call(fault: Fault) -> Result<()> {
+    let sandbox = sandbox(small_shares()).await?;
     let mut calls = 0;
     loop {
         calls += 1;
-        let fault = fault(calls);
-        let bad_luck = BadLuck::new(fault);
+        let bad_luck = BadLuck::new(fault, calls);
         let life = async {
             let id = sandbox.brought().await?;
             sandbox.deliver_requests(&bad_luck, false).await?;
@@ -140,7 +136,7 @@ async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
             sandbox.remove_content(&BadLuck::none(), &content).await?;
             sandbox.check_empty().await
         };
-        life.await.with_context(|| format!("{fault:?}"))?;
+        life.await.with_context(|| format!("{fault:?} at call {calls}"))?;
         if !bad_luck.has_struck() {
             break;
         }
@@ -152,23 +148,22 @@ async fn at_every_call(fault: impl Fn(usize) -> Fault) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_share_killed_after_any_of_its_calls_loses_nothing() -> Result<()> {
-    at_every_call(Fault::KillAfter).await
+    at_every_call(Fault::KilledAfter).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_any_call_of_a_share_changes_nothing() -> Result<()> {
-    at_every_call(Fault::LoseAnswer).await
+    at_every_call(Fault::AnswerLost).await
 }
 
 /// The worker dies after any call, and before it comes again the video is deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_stays_of_a_film_that_is_deleted_while_it_is_copied() -> Result<()> {
-    let Some(stack) = World::get().await.stack() else { return Ok(()) };
-    let sandbox = sandbox(stack, small_shares()).await?;
+    let sandbox = sandbox(small_shares()).await?;
     let mut deleted_on_the_way = 0;
     let mut left_in_progress = 0;
     for call in 1.. {
-        let bad_luck = BadLuck::new(Fault::KillAfter(call));
+        let bad_luck = BadLuck::new(Fault::KilledAfter, call);
         let life = async {
             let id = sandbox.brought().await?;
             let content = json!(id.to_string());

@@ -12,7 +12,7 @@ use serde_json::json;
 use tests::Film;
 use uuid::Uuid;
 
-use super::super::connector::{BadLuck, Fault};
+use super::super::connector::BadLuck;
 use super::{Sandbox, only, shuffle};
 
 /// What came of an encoding.
@@ -34,8 +34,7 @@ pub async fn film() -> Result<Film> {
 impl Sandbox {
     /// Packages the film, has it encoded with a fault, every record and message coming thrice and shuffled, and removes it again.
     /// Everything is as it must be after each act.
-    pub async fn encode(&self, film: &Film, fault: Fault, seed: u64) -> Result<Encoded> {
-        let bad_luck = BadLuck::new(fault);
+    pub async fn encode(&self, film: &Film, bad_luck: BadLuck, seed: u64) -> Result<Encoded> {
         let id = self.packaged(film).await?;
         let content_id = id.as_content();
         self.plan(&bad_luck, content_id).await?;
@@ -55,7 +54,7 @@ impl Sandbox {
     /// The encoder fails each time that a piece is tried: the film is failed, with the reason. Its publisher has it tried again, with
     /// an encoder that works.
     pub async fn fail_to_encode(&self, film: &Film) -> Result<()> {
-        let luck = BadLuck::new(Fault::KillBefore(usize::MAX));
+        let luck = BadLuck::none();
         let id = self.packaged(film).await?;
         self.plan(&luck, id.as_content()).await?;
         // A program that is there and fails.
@@ -86,7 +85,7 @@ impl Sandbox {
 
     /// Its owner deletes it after each number of messages in turn: whatever comes afterwards leaves nothing.
     pub async fn remove_while_encoding(&self) -> Result<()> {
-        let luck = BadLuck::new(Fault::KillBefore(usize::MAX));
+        let luck = BadLuck::none();
         // The film plays, and only its ladder is being encoded: nobody deletes a film that isn't there yet.
         let film = Film::made("film.mp4", PLAYABLE).await?;
         for handled in 0..3 {
@@ -114,7 +113,7 @@ impl Sandbox {
     async fn packaged(&self, film: &Film) -> Result<UploadId> {
         let owner = UserId::new(Uuid::now_v7().to_string());
         let id = self.upload(&film.clone().made_unique(), &owner).await?;
-        let luck = BadLuck::new(Fault::KillBefore(usize::MAX));
+        let luck = BadLuck::none();
         self.ingest(&luck, &[id], 1).await?;
         Ok(id)
     }

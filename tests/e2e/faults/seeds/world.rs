@@ -21,12 +21,10 @@ use tests::{Film, sample, sha256};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-use super::super::connector::BadLuck;
+use super::super::connector::{BadLuck, Process};
 use super::super::sandbox::{Sandbox, only, somebody};
-use super::schedule::{Process, Schedule};
+use super::schedule::Schedule;
 
-/// Short, because whoever comes after a killed worker waits for its end.
-const LEASE: Duration = Duration::from_millis(120);
 /// After so many failures a message is among the dead letters, as the template says.
 const DELIVERIES: u32 = 5;
 /// How often a client repeats a request that failed.
@@ -141,7 +139,7 @@ impl<'a> World<'a> {
         }
         self.settle().await.context("without faults")?;
         for _ in 0..8 {
-            tokio::time::sleep(LEASE).await;
+            tokio::time::sleep(self.sandbox.lease).await;
             let report = self.reconcile().await?.context("nobody kills it now")?;
             ensure!(report.left == 0, "it can't repair {:?}", report.findings);
             self.settle().await.context("after repairs")?;
@@ -203,7 +201,7 @@ impl<'a> World<'a> {
     }
 
     fn process(&self, function: &'static str) -> Process {
-        Process::new(&self.schedule, function, self.sandbox.http.clone())
+        self.schedule.process(function, self.sandbox)
     }
 
     fn library(&self) -> Library {
@@ -327,7 +325,7 @@ impl<'a> World<'a> {
                 true => self.waiting.push(message),
                 false => self.dead.push(message),
             }
-            tokio::time::sleep(LEASE / 6).await;
+            tokio::time::sleep(self.sandbox.lease / 6).await;
         }
         Ok(())
     }
@@ -417,7 +415,7 @@ impl<'a> World<'a> {
                 let process = self.process("claim_object");
                 let mut context =
                     claim_object::Context::new(&self.config(&process), sandbox.claim_environment());
-                context.lease = LEASE;
+                context.lease = sandbox.lease;
                 let done = process.run(Box::pin(claim_object::handle(&context, only(event.clone())))).await;
                 done.is_some_and(|done| done.is_ok_and(|answer| answer.batch_item_failures.is_empty()))
             }
@@ -428,7 +426,7 @@ impl<'a> World<'a> {
                 let process = self.process("package_video");
                 let mut context =
                     package_video::Context::new(&self.config(&process), sandbox.package_environment());
-                context.lease = LEASE;
+                context.lease = sandbox.lease;
                 if self.plan.in_shares {
                     context.share_sizes = ShareSizes {
                         share_bytes: 16_000,
