@@ -18,7 +18,7 @@ use crate::possession;
 use crate::view::UploadView;
 
 /// Every refusal comes after this time: looking up a digest, reading a film and finding a wrong answer take different times.
-const REFUSED_AFTER: Duration = Duration::from_secs(8);
+pub(crate) const REFUSED_AFTER: Duration = Duration::from_secs(8);
 /// How long the original may take to be read, so that a refusal is never later. It is a fraction of a second.
 const READ_WITHIN: Duration = Duration::from_secs(6);
 
@@ -67,7 +67,7 @@ pub(crate) async fn answer_challenge(
             return Err(wrong_state(&upload));
         }
         Some(Proved::Gone) | None => {
-            tokio::time::sleep_until(started + REFUSED_AFTER).await;
+            tokio::time::sleep_until(started + context.refused_after).await;
             let detail = "This does not complete the upload. Send the parts of the file.";
             return Err(Problem::conflict("not-proved", "Not proved", detail));
         }

@@ -1,5 +1,7 @@
 //! What a cold start builds.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client as DynamoDb;
@@ -7,6 +9,7 @@ use aws_sdk_s3::Client as S3;
 use cold_start::{quick_calls, required_env};
 use library::{Contents, Library, Tables, Uploads};
 
+use crate::answer_challenge::REFUSED_AFTER;
 use crate::limits::LimitsByRole;
 use crate::multipart::Multipart;
 use crate::package_queue::PackageQueue;
@@ -67,6 +70,8 @@ pub struct Context {
     limits: Option<LimitsByRole>,
     library: Option<Library>,
     package_queue: Option<PackageQueue>,
+    /// When an answer to a challenge is refused. Shorter in tests that have nothing to do with that.
+    pub refused_after: Duration,
 }
 
 impl Context {
@@ -88,6 +93,7 @@ impl Context {
             contents: Contents::new(dynamodb.clone(), &environment.contents_table),
             uploads: Uploads::new(dynamodb, environment.uploads_table, environment.contents_table),
             multipart,
+            refused_after: REFUSED_AFTER,
             limits: environment.limits,
         }
     }

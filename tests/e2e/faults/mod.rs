@@ -13,7 +13,7 @@ mod shares;
 use anyhow::{Context as _, Result, ensure};
 
 use connector::{BadLuck, Fault};
-use sandbox::Sandbox;
+pub use sandbox::Sandbox;
 
 /// Encodes a film again and again, with the fault at every ninth AWS call of the functions that do it, from `first` on: each
 /// time takes seconds, because of the encoder.

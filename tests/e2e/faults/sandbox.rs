@@ -34,16 +34,16 @@ pub struct Sandbox {
     pub(super) lease: Duration,
     pub(super) root: SdkConfig,
     pub(super) http: SharedHttpClient,
-    pub(super) s3: S3,
-    pub(super) sqs: Sqs,
-    pub(super) dynamodb: DynamoDb,
-    pub(super) tables: Tables,
-    pub(super) upload_bucket: String,
+    pub(crate) s3: S3,
+    pub(crate) sqs: Sqs,
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) tables: Tables,
+    pub(crate) upload_bucket: String,
     pub(super) media_bucket: String,
-    pub(super) package_queue_url: String,
+    pub(crate) package_queue_url: String,
     /// Lowered, so that small films are shared out.
     pub share_sizes: ShareSizes,
-    encode_queue_url: String,
+    pub(super) encode_queue_url: String,
     pub(super) upload_events_queue_url: String,
 }
 

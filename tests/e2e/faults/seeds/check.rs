@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, ensure};
 use aws_config::SdkConfig;
 use ingest::reconcile::{self, finder::Ages};
-use library::{Content, ContentState, ContentsRecord, Library, Removed, Upload, UploadState, Usage, Video};
+use library::{
+    Content, ContentState, ContentsRecord, Encoding, Library, Removed, Upload, UploadState, Usage, Video,
+};
 
-use super::world::{PLAYABLE, Sent, TEXT, World};
+use super::films::{ENCODED, PLAYABLE, TEXT};
+use super::world::{Sent, World};
 
 struct Records {
     uploads: Vec<Upload>,
@@ -75,7 +78,7 @@ pub async fn check(world: &World<'_>) -> Result<()> {
 
     // What was completed is not lost, and became what it had to.
     let mut listed = BTreeSet::new();
-    for Sent { id, owner, film, arrived, deleted } in &world.sent {
+    for Sent { id, owner, film, arrived, deleted, .. } in &world.sent {
         let upload = records.uploads.iter().find(|upload| upload.id == *id);
         if *deleted {
             ensure!(upload.is_none(), "what was deleted is back: {upload:?}");
@@ -86,7 +89,9 @@ pub async fn check(world: &World<'_>) -> Result<()> {
         match upload.state {
             UploadState::Waiting => ensure!(!arrived, "{id} still waits"),
             UploadState::Failed => {
-                ensure!(*film >= PLAYABLE, "{id} failed: {:?}", upload.reason);
+                // With patience, what was given up for no fault of the film is over.
+                let is_right = *film >= PLAYABLE || world.plan.is_patient;
+                ensure!(is_right, "{id} failed: {:?}", upload.reason);
                 ensure!(!upload.may_be_retried(), "{id} was tried again, and waits for that still");
                 ensure!(video.is_none(), "a video of what failed");
             }
@@ -94,6 +99,11 @@ pub async fn check(world: &World<'_>) -> Result<()> {
                 ensure!(*film < PLAYABLE, "{id} became a video");
                 let video = video.with_context(|| format!("the video {id} is missing"))?;
                 ensure!(Some(video.content_id) == upload.content_id, "{id}: another content");
+                let mut contents = records.contents.iter();
+                let content = contents.find(|content| content.content_id == video.content_id);
+                let encoding = content.context("its content is missing")?.encoding;
+                let expected = (*film == ENCODED).then_some(Encoding::Done);
+                ensure!(encoding == expected, "{id}: its encoding is {encoding:?}");
                 ensure!(listed.insert((*owner, *film)), "{id} is listed twice by one owner");
             }
             UploadState::Duplicate => {
@@ -113,7 +123,7 @@ pub async fn check(world: &World<'_>) -> Result<()> {
     }
     let sent: BTreeSet<_> = world.sent.iter().map(|sent| sent.id).collect();
     for upload in records.uploads.iter().filter(|upload| !sent.contains(&upload.id)) {
-        // Its client never heard of it, or gave it up and did not hear that either.
+        // Its client never heard of it, or gave it up and did not hear that either, or has nothing of the film but its digest.
         ensure!(upload.state == UploadState::Waiting, "{} is {}", upload.id, upload.state.as_str());
     }
 

@@ -9,6 +9,9 @@
 //! happens at the same time may end in another order when it is played again.
 
 mod check;
+mod films;
+mod functions;
+mod people;
 mod schedule;
 mod world;
 
@@ -18,9 +21,11 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use tests::World as Stack;
 
+use super::connector::Fault;
 use super::sandbox::Sandbox;
+use films::{BROKEN, ENCODED, TEXT};
 use schedule::{FAULTS, Schedule, Strike};
-use world::{Plan, World};
+use world::{Plan, Planned, Way, World};
 
 /// What is played without `MATINEE_SEEDS`.
 const SEEDS: std::ops::Range<u64> = 0..24;
@@ -31,12 +36,17 @@ const AT_ONCE: usize = 6;
 /// So many failures are enough to look at.
 const MANY_FAILURES: usize = 12;
 /// Whose calls go wrong, and about how many calls they make in a scenario.
-const FUNCTIONS: [(&str, usize); 8] = [
+const FUNCTIONS: [(&str, usize); 13] = [
     ("create_upload", 10),
     ("complete_upload", 16),
     ("abort_upload", 6),
+    ("create_challenge", 8),
+    ("answer_challenge", 14),
+    ("retry_upload", 14),
     ("claim_object", 40),
     ("package_video", 80),
+    ("plan_encoding", 12),
+    ("encode_video", 60),
     ("remove_content", 16),
     ("delete_video", 8),
     ("reconcile", 60),
@@ -49,22 +59,29 @@ impl Plan {
         let uploads: Vec<_> = (0..random.usize(1..5))
             .map(|_| {
                 // Mostly the same bytes: that is where things meet.
-                let film = [0, 0, 0, 0, 1, 1, 2, 3][random.usize(..8)];
-                (random.usize(..people), film)
+                let film = [0, 0, 0, 0, 0, 1, 1, ENCODED, ENCODED, TEXT, BROKEN][random.usize(..11)];
+                let way = match random.u8(..10) {
+                    0..6 => Way::Parts,
+                    6..9 => Way::Proof,
+                    _ => Way::BareHash,
+                };
+                Planned { owner: random.usize(..people), film, way }
             })
             .collect();
         let mut some = |chance: f64| (0..uploads.len()).filter(|_| random.f64() < chance).collect();
-        let (aborted, deleted, unheard) = (some(0.1), some(0.25), some(0.1));
+        let (aborted, deleted, discarded, unheard) = (some(0.1), some(0.25), some(0.2), some(0.1));
         let plan = Self {
             uploads,
             aborted,
             deleted,
+            discarded,
             unheard,
             in_shares: random.f64() < 0.2,
             is_forgetful: random.f64() < 0.3,
+            is_patient: random.f64() < 0.15,
             seed,
         };
-        let strikes = (0..random.usize(1..7)).map(|_| {
+        let strikes = (0..random.usize(1..8)).map(|_| {
             let (function, calls) = FUNCTIONS[random.usize(..FUNCTIONS.len())];
             Strike {
                 function,
@@ -81,7 +98,7 @@ impl Plan {
 async fn play(sandbox: &Sandbox, plan: Plan, strikes: Vec<Strike>) -> Result<Vec<String>> {
     let schedule = Schedule::new(strikes);
     let told = format!("{plan:?}");
-    let mut world = World::new(sandbox, plan, schedule.clone())?;
+    let mut world = World::new(sandbox, plan, schedule.clone()).await?;
     // Boxed, because together they are too large for the stack of a thread.
     let outcome = async {
         Box::pin(world.live()).await?;
@@ -170,17 +187,40 @@ async fn what_follows_from_a_seed_ends_well_on_the_local_aws_too() -> Result<()>
     tokio::task::block_in_place(|| play_seeds(Some(stack), ON_LOCAL_AWS))
 }
 
-/// Two people send the same film, one of them twice, and one a text; one video is deleted, and one upload is given up.
+/// Two people send the same film, one of them twice, and one a text; one video is deleted, and one upload is given up. Somebody shows that
+/// they have that film, and somebody that they know its digest.
 fn everything(seed: u64) -> Plan {
+    let send = |owner, film, way| Planned { owner, film, way };
+    let parts = |owner, film| send(owner, film, Way::Parts);
+    let (shown, claimed) = (send(2, 0, Way::Proof), send(3, 0, Way::BareHash));
     Plan {
-        uploads: vec![(0, 0), (1, 0), (0, 0), (1, 2), (0, 1)],
+        uploads: vec![parts(0, 0), parts(1, 0), parts(0, 0), parts(1, TEXT), parts(0, 1), shown, claimed],
         aborted: [4].into(),
         deleted: [1].into(),
+        discarded: [].into(),
         unheard: [].into(),
         in_shares: false,
         is_forgetful: false,
+        is_patient: false,
         seed,
     }
+}
+
+/// The scenario in which a function has the most to do.
+fn scenario(function: &str, seed: u64) -> Plan {
+    let mut plan = everything(seed);
+    match function {
+        // Nobody has the film any more while faults still happen.
+        "remove_content" => plan.deleted.extend([0, 5]),
+        "plan_encoding" | "encode_video" => {
+            plan.uploads
+                .iter_mut()
+                .filter(|upload| upload.film == 0)
+                .for_each(|upload| upload.film = ENCODED);
+        }
+        _ => {}
+    }
+    plan
 }
 
 /// Each of the function's first calls, up to the `deepest`, with one fault, once or for good: the kinds take turns. With
@@ -193,20 +233,18 @@ fn at_every_call_of(function: &'static str, deepest: usize) -> Result<()> {
         false => (0..deepest).map(|call| (call, call * 3 % kinds)).collect(),
     };
     let scenarios = &scenarios;
+    // Packaging ends before it has begun, so that there is something to be tried again.
+    let unsent = Strike { function: "package_video", call: 2, fault: Fault::Unsent, for_good: true };
+    let cause = (function == "retry_upload").then_some(unsent);
     let faults = play_all(None, |index| {
         let (call, kind) = *scenarios.get(usize::try_from(index).ok()?)?;
         let strike = Strike { function, call: call + 1, fault: FAULTS[kind / 2], for_good: kind % 2 == 1 };
-        let mut plan = everything(index);
-        if function == "remove_content" {
-            // Nobody has the film any more while faults still happen.
-            plan.deleted.insert(0);
-        }
-        Some((plan, vec![strike]))
+        Some((scenario(function, index), cause.into_iter().chain([strike]).collect()))
     })
     .with_context(|| format!("at the calls of {function}"))?;
     // Which call is the last depends on what meets whom. Fewer would mean that the faults no longer reach the calls.
     ensure!(
-        faults * 4 >= scenarios.len() * 3,
+        faults * 4 >= scenarios.len() * (3 + 4 * usize::from(cause.is_some())),
         "only {faults} faults at the calls of {function} in {} scenarios",
         scenarios.len()
     );
@@ -218,6 +256,23 @@ fn every_call_of_the_uploads_functions_may_go_wrong_in_every_way() -> Result<()>
     at_every_call_of("create_upload", 3)?;
     at_every_call_of("complete_upload", 5)?;
     at_every_call_of("abort_upload", 4)
+}
+
+#[test]
+fn every_call_of_an_instant_upload_may_go_wrong_in_every_way() -> Result<()> {
+    at_every_call_of("create_challenge", 4)?;
+    at_every_call_of("answer_challenge", 8)
+}
+
+#[test]
+fn every_call_of_another_try_may_go_wrong_in_every_way() -> Result<()> {
+    at_every_call_of("retry_upload", 6)
+}
+
+#[test]
+fn every_call_of_encoding_may_go_wrong_in_every_way() -> Result<()> {
+    at_every_call_of("plan_encoding", 6)?;
+    at_every_call_of("encode_video", 20)
 }
 
 #[test]
