@@ -15,8 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use connector::{BadLuck, Fault};
 pub use sandbox::Sandbox;
 
-/// Encodes a film again and again, with the fault at every ninth AWS call of the functions that do it, from `first` on: each
-/// time takes seconds, because of the encoder.
+/// Encodes a film again and again, with the fault at every third AWS call of the functions that do it, from `first` on.
 async fn at_calls_of_encoding(first: usize, fault: Fault) -> Result<()> {
     let sandbox = Sandbox::in_memory(0).await?;
     let film = sandbox::encoding::film().await?;
@@ -34,7 +33,7 @@ async fn at_calls_of_encoding(first: usize, fault: Fault) -> Result<()> {
         if !encoded.struck {
             break;
         }
-        calls += 9;
+        calls += 3;
     }
     ensure!(calls > 30, "only {calls} calls were tried");
     Ok(())
@@ -47,7 +46,7 @@ async fn an_encoder_killed_after_one_of_its_calls_loses_nothing() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_to_a_call_of_the_encoder_changes_nothing() -> Result<()> {
-    at_calls_of_encoding(3, Fault::AnswerLost).await
+    at_calls_of_encoding(2, Fault::AnswerLost).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

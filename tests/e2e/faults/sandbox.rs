@@ -30,6 +30,8 @@ use deliveries::shuffle;
 pub(super) use tables::create_table;
 
 pub struct Sandbox {
+    /// The AWS that it is in, if that is in memory.
+    memory: Option<MemoryAws>,
     /// Long enough for a claim to be refused while it is live, short enough to be waited for.
     pub(super) lease: Duration,
     pub(super) root: SdkConfig,
@@ -53,7 +55,9 @@ impl Sandbox {
         let aws = MemoryAws::new(seed)?;
         let root = aws.sdk_config();
         let s3 = S3::new(&root);
-        Self::create(root, s3, SharedHttpClient::new(aws), Duration::from_millis(30)).await
+        let http = SharedHttpClient::new(aws.clone());
+        let sandbox = Self::create(root, s3, http, Duration::from_millis(30)).await?;
+        Ok(Self { memory: Some(aws), ..sandbox })
     }
 
     /// In the AWS of the stack.
@@ -84,6 +88,7 @@ impl Sandbox {
         let (package_queue_url, encode_queue_url) = (queue("package").await?, queue("encode").await?);
         let upload_events_queue_url = queue("upload-events").await?;
         Ok(Self {
+            memory: None,
             lease,
             root,
             http,

@@ -31,6 +31,12 @@ impl Message {
 }
 
 impl Sqs {
+    /// Takes everything visible out of a queue: ids and bodies.
+    pub fn take_all(&mut self, queue_url: &str) -> Vec<(String, String)> {
+        let Some(queue) = self.queues.get_mut(queue_url) else { return Vec::new() };
+        queue.extract_if(.., |message| message.is_visible()).map(|it| (it.id.to_string(), it.body)).collect()
+    }
+
     pub fn answer(&mut self, operation: &str, body: &[u8]) -> Answer {
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| request[name].as_str().unwrap_or_default();
@@ -40,7 +46,9 @@ impl Sqs {
             return answered(&json!({ "QueueUrl": url }));
         }
         let Some(queue) = self.queues.get_mut(text("QueueUrl")) else {
-            return refused("QueueDoesNotExist");
+            // By this older name the SDK calls it.
+            let name = "AWS.SimpleQueueService.NonExistentQueue;Sender";
+            return refused("QueueDoesNotExist").with("x-amzn-query-error", name);
         };
         match operation {
             "SendMessage" => answered(&json!({ "MessageId": send(queue, text("MessageBody")) })),

@@ -147,20 +147,28 @@ impl Sandbox {
 
     /// Takes all messages out of a queue. The test delivers them from then on.
     pub(in super::super) async fn take_all(&self, queue_url: &str) -> Result<Vec<SqsMessage>> {
-        let mut taken = Vec::new();
+        let taken = |(id, body)| {
+            let mut message = SqsMessage::default();
+            (message.message_id, message.body) = (Some(id), Some(body));
+            message
+        };
+        if let Some(memory) = &self.memory {
+            return Ok(memory.take_all(queue_url).into_iter().map(taken).collect());
+        }
+        let mut messages = Vec::new();
         loop {
             let receive = self.sqs.receive_message().queue_url(queue_url).max_number_of_messages(10);
             let received = receive.send().await?.messages.unwrap_or_default();
             if received.is_empty() {
-                return Ok(taken);
+                return Ok(messages);
             }
             for received in received {
                 let deletion = self.sqs.delete_message().queue_url(queue_url);
                 deletion.receipt_handle(received.receipt_handle.context("a handle")?).send().await?;
-                let mut message = SqsMessage::default();
-                message.message_id = received.message_id;
-                message.body = received.body;
-                taken.push(message);
+                messages.push(taken((
+                    received.message_id.unwrap_or_default(),
+                    received.body.unwrap_or_default(),
+                )));
             }
         }
     }

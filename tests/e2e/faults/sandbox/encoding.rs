@@ -13,6 +13,7 @@ use tests::Film;
 use uuid::Uuid;
 
 use super::super::connector::BadLuck;
+use super::super::seeds::remembering_ffmpeg;
 use super::{Sandbox, only, shuffle};
 
 /// What came of an encoding.
@@ -164,24 +165,8 @@ impl Sandbox {
         anyhow::bail!("encoding does not come to an end: {} messages are left", waiting.len())
     }
 
-    /// Everything that is in the queue. The sandbox delivers it from then on.
     async fn received(&self) -> Result<Vec<SqsMessage>> {
-        let mut messages = Vec::new();
-        loop {
-            let received = self.sqs.receive_message().queue_url(&self.encode_queue_url);
-            let received = received.max_number_of_messages(10).send().await?.messages.unwrap_or_default();
-            if received.is_empty() {
-                return Ok(messages);
-            }
-            for received in received {
-                let deletion = self.sqs.delete_message().queue_url(&self.encode_queue_url);
-                deletion.receipt_handle(received.receipt_handle.context("a handle")?).send().await?;
-                let mut message = SqsMessage::default();
-                message.message_id = Some(Uuid::now_v7().to_string());
-                message.body = received.body;
-                messages.push(message);
-            }
-        }
+        self.take_all(&self.encode_queue_url).await
     }
 
     /// Runs the function once. Answers whether it lived and did it.
@@ -201,8 +186,7 @@ impl Sandbox {
     }
 
     async fn ffmpeg(&self) -> Result<Ffmpeg> {
-        let folder = local::layers::folder(&local::Project::find()?).await?;
-        Ok(Ffmpeg::at(folder.join("ffmpeg")))
+        remembering_ffmpeg().await
     }
 
     /// The upload has a video of a content with all that encoding brings and nothing that it needed on the way.

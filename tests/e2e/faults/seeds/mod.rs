@@ -23,6 +23,7 @@ use tests::World as Stack;
 
 use super::connector::Fault;
 use super::sandbox::Sandbox;
+pub use films::remembering_ffmpeg;
 use films::{BROKEN, ENCODED, TEXT};
 use schedule::{FAULTS, Schedule, Strike};
 use world::{Plan, Planned, Way, World};

@@ -138,8 +138,8 @@ impl<'a> World<'a> {
         }
         self.reconcile().await.context("with faults")?;
         self.schedule.heal();
+        let dead = std::mem::take(&mut self.dead);
         if !self.plan.is_forgetful {
-            let dead = std::mem::take(&mut self.dead);
             self.waiting.extend(dead.into_iter().map(|message| Message { failures: 0, ..message }));
         }
         self.settle().await.context("without faults")?;
@@ -152,6 +152,7 @@ impl<'a> World<'a> {
             ensure!(report.left == 0, "it can't repair {:?}", report.findings);
             self.settle().await.context("after repairs")?;
             if report.repaired == 0 && !self.second_chances().await? {
+                ensure!(self.dead.is_empty(), "nothing is wrong, and these fail: {:?}", self.dead);
                 return self.take_back().await;
             }
             self.settle().await.context("after another try")?;

@@ -126,8 +126,10 @@ impl S3 {
     pub fn answer(&mut self, request: &Request) -> Answer {
         self.outcome(request).unwrap_or_else(|(status, code)| {
             // An answer to HEAD has no body.
-            let body = if request.method == "HEAD" { String::new() } else { element("Code", code) };
-            Answer { status, ..document("Error", &body) }
+            match &*request.method {
+                "HEAD" => Answer::new(status, ""),
+                _ => Answer { status, ..document("Error", &element("Code", code)) },
+            }
         })
     }
 
