@@ -29,7 +29,7 @@ use schedule::{FAULTS, Schedule, Strike};
 use world::{Plan, Planned, Way, World};
 
 /// What is played without `MATINEE_SEEDS`.
-const SEEDS: std::ops::Range<u64> = 0..24;
+const SEEDS: std::ops::Range<u64> = 0..1000;
 /// Those of them that are played on the local AWS as well.
 const ON_LOCAL_AWS: std::ops::Range<u64> = 0..6;
 /// Scenarios that are played at the same time.
