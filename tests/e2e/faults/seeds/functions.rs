@@ -20,15 +20,11 @@ impl World<'_> {
     /// What the functions have sent, and what the stream tells.
     pub(super) async fn receive(&mut self) -> Result<()> {
         let sandbox = self.sandbox;
-        let jobs: [(&str, fn(SqsMessage) -> Job); 3] = [
-            (&sandbox.package_queue_url, Job::Package),
-            (&sandbox.upload_events_queue_url, Job::Claim),
-            (&sandbox.encode_queue_url, Job::Encode),
-        ];
-        for (queue_url, job) in jobs {
-            let messages = sandbox.take_all(queue_url).await?.into_iter();
-            self.waiting.extend(messages.map(|message| Message { job: job(message), failures: 0 }));
-        }
+        let packages = sandbox.take_all(&sandbox.package_queue_url).await?.into_iter().map(Job::Package);
+        let claims = sandbox.take_all(&sandbox.upload_events_queue_url).await?.into_iter().map(Job::Claim);
+        let pieces = sandbox.take_all(&sandbox.encode_queue_url).await?.into_iter().map(Job::Encode);
+        let jobs = packages.chain(claims).chain(pieces);
+        self.waiting.extend(jobs.map(|job| Message { job, failures: 0 }));
         // Those that the stream's filters let through: it tells of each once, for as long as it stays so.
         let (mut removing, mut to_be_encoded) = (BTreeSet::new(), BTreeSet::new());
         let contents = self.library().contents;
