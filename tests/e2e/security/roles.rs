@@ -2,7 +2,9 @@
 //! the template, so a new function is tried without a change here.
 //!
 //! Requests are made so that whoever may make them is refused for another reason, or changes nothing: records without a key, messages
-//! without a body or with half a key, parts of uploads that there are none of.
+//! without a body, changes of records that there are none of, parts of uploads that there are none of.
+
+mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use tests::World;
 
 use crate::contract::{functions, template};
+use request::Request;
 
 /// What Lambda's pollers do in a function's name is shown by their working; mails are sent in a test of their own.
 const NOT_TRIED: [&str; 5] = [
@@ -232,7 +235,6 @@ fn in_partitions(names: &Names<'_>, functions: &BTreeMap<String, Value>) -> Resu
         let arn = names.arn(id)?;
         let Some(values) = keys.get(&arn) else { continue };
         let schema = resource["Properties"]["KeySchema"].as_array().context("a table has a key")?;
-        ensure!(schema.len() == 2, "{id}: half a key has to be none, or something is written");
         let name = schema[0]["AttributeName"].as_str().context("a key has a name")?;
         for (action, value) in
             ON_PARTITIONS.iter().flat_map(|action| values.iter().map(move |value| (action, value)))
@@ -320,136 +322,6 @@ impl Rule {
             probes.push(Probe { prefix: prefix.clone(), ..Probe::new(action, arn) });
         }
         probes
-    }
-}
-
-/// A request that asks for what a probe is about.
-struct Request {
-    service: &'static str,
-    method: &'static str,
-    path: String,
-    target: Option<String>,
-    body: String,
-}
-
-impl Request {
-    fn of(probe: &Probe, queue_address: &str) -> Result<Self> {
-        let (service, action) = probe.action.split_once(':').context("an action has a service")?;
-        let name = probe.arn.rsplit(':').next().context("an ARN has a name")?;
-        let posted = |service, target: String, body: Value| Self {
-            service,
-            method: "POST",
-            path: "/".to_owned(),
-            target: Some(target),
-            body: body.to_string(),
-        };
-        Ok(match service {
-            "dynamodb" => {
-                let name = name.strip_prefix("table/").context("a table")?;
-                let (table, index) = name.split_once("/index/").unzip();
-                let table = table.unwrap_or(name);
-                if let Some((name, value)) = &probe.key {
-                    let key = json!({name: {"S": value}});
-                    let (operation, body) = match action {
-                        "ConditionCheckItem" => (
-                            "TransactWriteItems",
-                            json!({"TransactItems": [{"ConditionCheck": {"TableName": table, "Key": key}}]}),
-                        ),
-                        "PutItem" => (action, json!({"TableName": table, "Item": key})),
-                        "Query" => {
-                            let body = json!({
-                                "TableName": table,
-                                "KeyConditionExpression": "#name = :value",
-                                "ExpressionAttributeNames": {"#name": name},
-                                "ExpressionAttributeValues": {":value": {"S": value}},
-                            });
-                            (action, body)
-                        }
-                        _ => (action, json!({"TableName": table, "Key": key})),
-                    };
-                    return Ok(posted("dynamodb", format!("DynamoDB_20120810.{operation}"), body));
-                }
-                let (operation, body) = match action {
-                    "ConditionCheckItem" => (
-                        "TransactWriteItems",
-                        json!({"TransactItems": [{"ConditionCheck": {"TableName": table}}]}),
-                    ),
-                    "BatchGetItem" => (action, json!({"RequestItems": {table: {"Keys": []}}})),
-                    "Query" if index.is_some() => (action, json!({"TableName": table, "IndexName": index})),
-                    "Scan" => (action, json!({"TableName": table, "Limit": 1})),
-                    "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" => {
-                        (action, json!({"TableName": table}))
-                    }
-                    _ => bail!("{action} on a table can't be tried yet"),
-                };
-                posted("dynamodb", format!("DynamoDB_20120810.{operation}"), body)
-            }
-            "sqs" => {
-                let url = format!("{queue_address}/{name}");
-                let body = match action {
-                    "SendMessage" | "GetQueueAttributes" => json!({"QueueUrl": url}),
-                    "ReceiveMessage" => json!({"QueueUrl": url, "MaxNumberOfMessages": 0}),
-                    "DeleteMessage" => json!({"QueueUrl": url, "ReceiptHandle": "none"}),
-                    "ChangeMessageVisibility" => {
-                        json!({"QueueUrl": url, "ReceiptHandle": "none", "VisibilityTimeout": 0})
-                    }
-                    _ => bail!("{action} on a queue can't be tried yet"),
-                };
-                posted("sqs", format!("AmazonSQS.{action}"), body)
-            }
-            "cognito-idp" => {
-                let pool = name.strip_prefix("userpool/").context("a user pool")?;
-                let mut body = json!({"UserPoolId": pool, "Username": "nobody", "Limit": 1});
-                if action == "AdminCreateUser" {
-                    body = json!({"UserPoolId": pool});
-                }
-                posted("cognito-idp", format!("AWSCognitoIdentityProviderService.{action}"), body)
-            }
-            "s3" => {
-                let prefix = probe.prefix.as_deref().unwrap_or_default().replace('/', "%2F");
-                let (method, query) = match action {
-                    "GetObject" => ("GET", String::new()),
-                    "PutObject" => ("PUT", "?partNumber=1&uploadId=none".to_owned()),
-                    "DeleteObject" => ("DELETE", String::new()),
-                    "AbortMultipartUpload" => ("DELETE", "?uploadId=none".to_owned()),
-                    "ListMultipartUploadParts" => ("GET", "?uploadId=none".to_owned()),
-                    "ListBucket" if prefix.is_empty() => ("GET", "?list-type=2".to_owned()),
-                    "ListBucket" => ("GET", format!("?list-type=2&prefix={prefix}")),
-                    "ListBucketMultipartUploads" => ("GET", "?uploads=".to_owned()),
-                    _ => bail!("{action} in a bucket can't be tried yet"),
-                };
-                Self {
-                    service: "s3",
-                    method,
-                    path: format!("/{name}{query}"),
-                    target: None,
-                    body: String::new(),
-                }
-            }
-            _ => bail!("{} can't be tried yet", probe.action),
-        })
-    }
-
-    /// Whether the role may not.
-    async fn is_denied(&self, http: &reqwest::Client, role: &Endpoint) -> Result<bool> {
-        let url = format!("{}{}", role.url, self.path);
-        let mut headers = Vec::new();
-        if let Some(target) = &self.target {
-            headers.push(("content-type", "application/x-amz-json-1.0"));
-            headers.push(("x-amz-target", target.as_str()));
-        }
-        let signature =
-            signed_request::signature(role, self.service, self.method, &url, &headers, self.body.as_bytes())?;
-        let mut request = http.request(self.method.parse()?, &url).body(self.body.clone());
-        let signature = signature.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in headers.into_iter().chain(signature) {
-            request = request.header(name, value);
-        }
-        let text = request.send().await?.text().await?;
-        for broken in ["SignatureDoesNotMatch", "InvalidClientTokenId", "UnrecognizedClientException"] {
-            ensure!(!text.contains(broken), "the request is not understood: {text}");
-        }
-        Ok(text.contains("is not authorized to perform"))
     }
 }
 
