@@ -47,6 +47,7 @@ ENVIRONMENT = {
             "ENCODE_DEAD_LETTERS",
             "PLAN_DEAD_LETTERS",
             "REMOVE_DEAD_LETTERS",
+            "MAIL_DEAD_LETTERS",
         )
     },
     "USER_POOL_ID": "eu-central-1_example",
