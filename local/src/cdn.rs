@@ -151,6 +151,7 @@ impl Cdn {
                 };
                 self.outputs.forward_signed(&request, &[header::RANGE, header::IF_RANGE], sign).await
             }
+            Behaviour::Document => bucket::serve(&self.s3, &self.web_bucket, path, &request).await,
             _ => {
                 let file = if is_file_of_pages(path) { path } else { "/index.html" };
                 bucket::serve(&self.s3, &self.web_bucket, file, &request).await
