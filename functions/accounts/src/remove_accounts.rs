@@ -121,6 +121,8 @@ async fn remove(context: &Context, removal: &Removal) -> anyhow::Result<Left> {
         return Ok(Left::Uploads);
     }
     users.delete(user_id).await?;
+    // Until then somebody could try to sign in, and be noted.
+    sign_ins.forget(user_id).await?;
     if !removal.is_past_all_tokens() {
         return Ok(Left::Tokens);
     }
