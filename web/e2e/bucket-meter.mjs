@@ -78,7 +78,8 @@ export class BucketMeter {
       this.#paths.add(pathname)
     }
     const { method, headers } = request
-    const onward = http.request(request.url, { method, headers }, (answer) => {
+    // A connection of its own: one that is kept may be closed by the bucket at the moment that it is used again, and the part is sent twice.
+    const onward = http.request(request.url, { method, headers, agent: false }, (answer) => {
       if (sending && answer.statusCode === 200) sending.confirmed = true
       if (this.#isCut) return
       response.writeHead(answer.statusCode, answer.headers)

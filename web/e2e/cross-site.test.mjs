@@ -219,6 +219,8 @@ test('no address of this site leads to another one', async (t) => {
     const other = await (await browser.newContext({ locale: 'en-GB' })).newPage()
     await other.goto(`${baseUrl}/forgot?${new URLSearchParams({ redirect: `/\\${host}/` })}`)
     await other.getByRole('link', { name: 'Sign in' }).click()
+    // Both pages ask for an e-mail.
+    await other.getByRole('heading', { name: 'Sign in to Matinee' }).waitFor()
     await signIn(other)
     await other.getByRole('heading', { name: 'Library' }).waitFor()
     assert.equal(other.url(), `${baseUrl}/`)
